@@ -1,0 +1,1 @@
+"""Benchmarks: ratios against baselines in the same run."""

@@ -1,0 +1,1 @@
+"""The console script `receipts`: one command a file."""

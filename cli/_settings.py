@@ -1,0 +1,34 @@
+"""How commands get their settings: the environment, completed by the sandbox of the state directory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from core.settings import Settings, parse
+from sandbox import endpoints
+
+
+def state_dir_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--state-dir` to a command."""
+    return click.option(
+        "--state-dir",
+        type=click.Path(file_okay=False, path_type=Path),
+        help="Directory of the sandbox to use.  [default: STATE_DIR, or one for all commands]",
+    )(function)
+
+
+def load(state_dir: Path | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+    """Parse the environment; where it names no Kafka or ClickHouse, take those of the running sandbox, if any.
+
+    `state_dir` overrides STATE_DIR. Raises ConfigError.
+    """
+    given = dict(os.environ if environ is None else environ)
+    if state_dir is not None:
+        given["STATE_DIR"] = str(state_dir)
+    found = endpoints.read(parse(given).state_dir)
+    return parse({**found, **{name: value for name, value in given.items() if value}})

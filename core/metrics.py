@@ -1,0 +1,73 @@
+"""Every metric of every role, in one place: name, kind, unit and what it tells an operator.
+
+Roles use these objects and define none of their own. Nothing is registered in the library's global registry.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+REGISTRY = CollectorRegistry()
+
+# --- ingest ---------------------------------------------------------------------------------------------------------
+INGEST_REQUESTS = Counter(
+    "receipts_ingest_requests",
+    "Webhook requests by outcome (the error code, or accepted).",
+    ["outcome"],
+    registry=REGISTRY,
+)
+INGEST_EVENTS = Counter(
+    "receipts_ingest_events",
+    "Array elements by result (accepted or parked) and org.",
+    ["result", "org"],
+    registry=REGISTRY,
+)
+INGEST_BYTES = Counter("receipts_ingest_bytes", "Body bytes received, after decompression.", registry=REGISTRY)
+INGEST_ACK_SECONDS = Histogram(
+    "receipts_ingest_ack_seconds",
+    "Time from a complete request to the acknowledgement of all its events.",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+    registry=REGISTRY,
+)
+INGEST_IN_FLIGHT = Gauge("receipts_ingest_in_flight_requests", "Requests now waiting for an answer.", registry=REGISTRY)
+INGEST_LAST_EVENT = Gauge(
+    "receipts_ingest_last_event_timestamp_seconds",
+    "When an org was last heard, epoch seconds.",
+    ["org"],
+    registry=REGISTRY,
+)
+
+# --- processors -----------------------------------------------------------------------------------------------------
+PROCESSOR_RECORDS = Counter(
+    "receipts_processor_records",
+    "Raw records by outcome (applied, duplicate, parked, other).",
+    ["outcome"],
+    registry=REGISTRY,
+)
+PROCESSOR_LATE = Counter("receipts_processor_late", "Receipts too old or too new for any window.", registry=REGISTRY)
+PROCESSOR_LAG = Gauge(
+    "receipts_processor_lag_records", "Raw records not yet processed, by partition.", ["partition"], registry=REGISTRY
+)
+PROCESSOR_OPEN_MESSAGES = Gauge("receipts_processor_messages", "Messages in the state table.", registry=REGISTRY)
+PROCESSOR_OPEN_WINDOWS = Gauge("receipts_processor_windows", "Open window partials.", registry=REGISTRY)
+PROCESSOR_RECOVERED = Counter(
+    "receipts_processor_recovered_records",
+    "Changelog records read at recovery, by table.",
+    ["table"],
+    registry=REGISTRY,
+)
+PROCESSOR_TRANSPORT = Counter(
+    "receipts_processor_transport_events",
+    "Rare events of the batch transport, by kind (stale batches, gaps, foreign writes).",
+    ["kind"],
+    registry=REGISTRY,
+)
+
+# --- sinks ----------------------------------------------------------------------------------------------------------
+SINK_ROWS = Counter("receipts_sink_rows", "Rows acknowledged by ClickHouse, by table.", ["table"], registry=REGISTRY)
+SINK_INSERT_SECONDS = Histogram(
+    "receipts_sink_insert_seconds", "Time of one insert, by table.", ["table"], registry=REGISTRY
+)
+SINK_RETRIES = Counter("receipts_sink_retries", "Inserts tried again, by table.", ["table"], registry=REGISTRY)
+SINK_PARKED = Counter("receipts_sink_parked", "Rows ClickHouse refused, by table.", ["table"], registry=REGISTRY)
+SINK_LAG = Gauge("receipts_sink_lag_records", "Records not yet inserted, by topic.", ["topic"], registry=REGISTRY)

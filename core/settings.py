@@ -1,0 +1,194 @@
+"""The settings: one frozen object, parsed once from an environment mapping.
+
+Only entry points pass `os.environ`. A bad value refuses to start and names the variable, the value and the fix.
+`docs/settings.md` is made from this class.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+import platformdirs
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
+
+from core.errors import ConfigError
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def parse_duration(text: object) -> object:
+    """Turn `15m`, `48h`, `500ms` or bare seconds into a timedelta; other types pass through."""
+    if not isinstance(text, str):
+        return text
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?\s*", text)
+    if match is None:
+        raise ValueError("write a number and a unit, such as 500ms, 30s, 15m, 48h or 14d")
+    return timedelta(seconds=float(match[1]) * _UNITS[match[2] or "s"])
+
+
+def parse_list(text: object) -> object:
+    """Turn a comma-separated text into a tuple of its non-empty parts; other types pass through."""
+    if not isinstance(text, str):
+        return text
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _http_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("write a URL such as http://127.0.0.1:8123")
+    return text.rstrip("/")
+
+
+Duration = Annotated[timedelta, BeforeValidator(parse_duration), Field(gt=timedelta(0))]
+Port = Annotated[int, Field(ge=0, le=65535)]
+Secrets = Annotated[tuple[SecretStr, ...], BeforeValidator(parse_list)]
+HttpUrl = Annotated[str, BeforeValidator(_http_url)]
+
+
+def default_state_dir() -> Path:
+    """Return the state directory that all commands share when none is named."""
+    return platformdirs.user_state_path("receiptstream")
+
+
+def env(name: str, default: Any, description: str) -> Any:
+    """Declare a setting: its environment variable, its default, and its line in `docs/settings.md`."""
+    return Field(default=default, alias=name, description=description)
+
+
+class Settings(BaseModel):
+    """Every setting of every role. Times are timedeltas, sizes bytes, secrets masked in every repr."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+    kafka_bootstrap_servers: str = env(
+        "KAFKA_BOOTSTRAP_SERVERS", "", "Kafka brokers, host:port comma separated. Empty: the sandbox of STATE_DIR."
+    )
+    clickhouse_url: HttpUrl | Literal[""] = env(
+        "CLICKHOUSE_URL", "", "ClickHouse's HTTP interface. Empty: the sandbox of STATE_DIR."
+    )
+    clickhouse_user: str = env("CLICKHOUSE_USER", "default", "ClickHouse user.")
+    clickhouse_password: SecretStr = env("CLICKHOUSE_PASSWORD", SecretStr(""), "ClickHouse password.")
+    clickhouse_database: str = env("CLICKHOUSE_DATABASE", "receipts", "Database of all tables and views.")
+
+    raw_partitions: Annotated[int, Field(ge=1, le=10_000)] = env(
+        "RAW_PARTITIONS", 4, "Partitions of every topic at its creation. It cannot be changed later."
+    )
+    replication_factor: Annotated[int, Field(ge=1, le=32767)] = env(
+        "REPLICATION_FACTOR", 1, "Replicas of every topic at its creation; 3 in production."
+    )
+    raw_retention: Duration = env("RAW_RETENTION", timedelta(days=14), "How long Kafka keeps im.events.raw.")
+
+    ingest_host: str = env("INGEST_HOST", "127.0.0.1", "Address the ingress listens on.")
+    ingest_port: Port = env("INGEST_PORT", 8080, "Port the ingress listens on.")
+    ingest_path_secrets: Secrets = env(
+        "INGEST_PATH_SECRETS", (), "Secrets accepted at the end of the webhook path, comma separated. Empty: no secret."
+    )
+    ingest_max_body_bytes: Annotated[int, Field(ge=1024)] = env(
+        "INGEST_MAX_BODY_BYTES", 10 * 1024 * 1024, "Largest body, before and after decompression."
+    )
+    ingest_ack_timeout_ms: Annotated[int, Field(ge=100, le=4500)] = env(
+        "INGEST_ACK_TIMEOUT_MS", 2500, "How long a request waits for Kafka before its events go to the spool."
+    )
+    ingest_max_in_flight_bytes: Annotated[int, Field(ge=1024 * 1024)] = env(
+        "INGEST_MAX_IN_FLIGHT_BYTES", 256 * 1024 * 1024, "Bodies held at once before new ones get 429."
+    )
+    ingest_max_in_flight_requests: Annotated[int, Field(ge=1)] = env(
+        "INGEST_MAX_IN_FLIGHT_REQUESTS", 2000, "Requests held at once before new ones get 429."
+    )
+    zoho_jwt_mode: Literal["off", "verify"] = env("ZOHO_JWT_MODE", "off", "Whether X-ZDesk-JWT must be valid.")
+    zoho_jwks_url: str = env("ZOHO_JWKS_URL", "https://desk.zoho.com/.well-known/jwks.json", "Zoho's public keys.")
+    zoho_jwt_max_age_seconds: Annotated[int, Field(ge=1)] = env(
+        "ZOHO_JWT_MAX_AGE_SECONDS", 600, "Oldest token accepted, whatever its own expiry says."
+    )
+    zoho_webhook_ids: Annotated[tuple[str, ...], BeforeValidator(parse_list)] = env(
+        "ZOHO_WEBHOOK_IDS", (), "Webhook ids accepted in a token's audience, comma separated. Empty: any."
+    )
+    spool_dir: Path | None = env("SPOOL_DIR", None, "Where events wait when Kafka is away. Empty: STATE_DIR/spool.")
+    spool_max_bytes: Annotated[int, Field(ge=1024 * 1024)] = env(
+        "SPOOL_MAX_BYTES", 1024 * 1024 * 1024, "Largest spool; when it is full the ingress answers 503."
+    )
+    spool_max_age: Duration = env(
+        "SPOOL_MAX_AGE",
+        timedelta(hours=24),
+        "Longest an event may wait in a spool; windows stay open that much longer.",
+    )
+
+    state_dir: Path = env("STATE_DIR", default_state_dir(), "Data of the sandbox, the spool and the processors.")
+    state_store: Literal["memory", "rocksdb"] = env("STATE_STORE", "memory", "Where processors keep message state.")
+    state_retention: Duration = env(
+        "STATE_RETENTION", timedelta(days=14), "A message's state is forgotten this long after its first receipt."
+    )
+    window_retention: Duration = env(
+        "WINDOW_RETENTION", timedelta(hours=48), "A receipt older than this when received belongs to no window."
+    )
+    processor_checkpoint: Duration = env(
+        "PROCESSOR_CHECKPOINT", timedelta(milliseconds=500), "Longest time between two checkpoints of a partition."
+    )
+    rules_file: Path | None = env("RULES_FILE", None, "Alert rules, TOML. Empty: the two built-in rules.")
+
+    sink_batch_rows: Annotated[int, Field(ge=1, le=1_000_000)] = env(
+        "SINK_BATCH_ROWS", 50_000, "Most rows in one insert."
+    )
+    sink_batch_age: Duration = env(
+        "SINK_BATCH_AGE", timedelta(milliseconds=300), "Longest a row waits for its insert to fill."
+    )
+
+    notify_file: Path | None = env("NOTIFY_FILE", None, "Destinations of alerts, TOML.")
+    notify_url: str = env("NOTIFY_URL", "", "One Standard Webhooks destination of alerts.")
+    notify_secret: SecretStr = env("NOTIFY_SECRET", SecretStr(""), "Signs what is sent to NOTIFY_URL.")
+    notify_allow_private: bool = env("NOTIFY_ALLOW_PRIVATE", False, "Allow private and loopback destinations.")
+
+    dashboard_host: str = env("DASHBOARD_HOST", "127.0.0.1", "Address of the dashboard.")
+    dashboard_port: Port = env("DASHBOARD_PORT", 8090, "Port of the dashboard.")
+    dashboard_token: SecretStr = env("DASHBOARD_TOKEN", SecretStr(""), "Needed when DASHBOARD_HOST is not loopback.")
+
+    sandbox_kafka_port: Port = env("SANDBOX_KAFKA_PORT", 9092, "Port of the sandbox's Kafka; 0: any free one.")
+    sandbox_clickhouse_port: Port = env(
+        "SANDBOX_CLICKHOUSE_PORT", 8123, "Port of the sandbox's ClickHouse engine; 0: any free one."
+    )
+
+    metrics_host: str = env("METRICS_HOST", "127.0.0.1", "Address of /metrics of processors and sinks.")
+    metrics_port: Port = env("METRICS_PORT", 0, "Port of /metrics of processors and sinks; 0: any free one.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = env("LOG_LEVEL", "INFO", "Least severe line logged.")
+
+    @model_validator(mode="after")
+    def _state_outlives_windows(self) -> Settings:
+        if self.state_retention <= self.window_retention + self.spool_max_age:
+            raise ValueError(
+                f"STATE_RETENTION ({self.state_retention}) must be longer than WINDOW_RETENTION plus SPOOL_MAX_AGE "
+                f"({self.window_retention + self.spool_max_age}): lengthen STATE_RETENTION"
+            )
+        return self
+
+    @property
+    def spool_path(self) -> Path:
+        """Directory of the spool."""
+        return self.spool_dir or self.state_dir / "spool"
+
+
+def parse(environ: Mapping[str, str]) -> Settings:
+    """Make the settings from an environment mapping; empty values count as unset.
+
+    Raises ConfigError naming each bad variable, its value (secrets masked) and the fix.
+    """
+    given = {name: value for name, value in environ.items() if value != ""}
+    try:
+        return Settings.model_validate(given)
+    except ValidationError as error:
+        raise ConfigError("; ".join(_explain(problem) for problem in error.errors())) from None
+
+
+def _explain(problem: Any) -> str:
+    """Say one problem as `NAME='value': fix`."""
+    text = problem["msg"].removeprefix("Value error, ")
+    if not problem["loc"]:
+        return str(text)
+    name = str(problem["loc"][0])
+    value = "***" if re.search("SECRET|PASSWORD|TOKEN", name) else repr(problem["input"])
+    return f"{name}={value}: {text}"

@@ -1,0 +1,1 @@
+"""The HTTP ingress: verify, split, publish durably."""

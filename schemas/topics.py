@@ -1,0 +1,55 @@
+"""The topics: names, keys' meaning and settings at creation."""
+
+from __future__ import annotations
+
+from core.kafka import TopicSpec
+from core.settings import Settings
+
+RAW = "im.events.raw"
+TRANSITIONS = "im.transitions"
+WINDOWS = "im.channel.windows"
+ALERTS = "im.alerts"
+DEAD = "im.events.dead"
+
+APP_ID = "receipts"
+PARTIALS = f"{APP_ID}.window.partials"
+"""Window partials of one raw partition, keyed by window, on their way to the totals."""
+
+MESSAGES_TABLE = "messages"
+PARTIALS_TABLE = "partials"
+TOTALS_TABLE = "totals"
+
+
+def changelog(table: str) -> str:
+    """Return the name Faust gives to a table's changelog topic."""
+    return f"{APP_ID}-{table}-changelog"
+
+
+# Record headers of im.events.raw, and of im.events.dead.
+HEADER_ORG = "org"
+HEADER_TYPE = "type"
+HEADER_RECEIVED = "received"
+HEADER_DELIVERY = "delivery"
+HEADER_SOURCE = "source"
+HEADER_ORIGIN = "origin"
+"""On a replayed record: `partition:offset` of its first copy in im.events.raw."""
+DEAD_HEADERS = ("stage", "reason", "detail", "topic", "partition", "offset", "failed_at")
+
+
+def specs(settings: Settings) -> list[TopicSpec]:
+    """Return every topic of the pipeline, changelogs included, as `receipts topics` creates them."""
+    millis = {
+        "raw": int(settings.raw_retention.total_seconds() * 1000),
+        "window": int((settings.window_retention + settings.spool_max_age).total_seconds() * 1000),
+    }
+    kept = {"retention.ms": str(millis["raw"]), "message.timestamp.type": "CreateTime"}
+    compacted = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.2", "segment.ms": "3600000"}
+    return [
+        TopicSpec(RAW, config=kept),
+        TopicSpec(TRANSITIONS, config=kept),
+        TopicSpec(WINDOWS, config={"cleanup.policy": "compact,delete", "retention.ms": str(millis["raw"])}),
+        TopicSpec(ALERTS, config=kept),
+        TopicSpec(DEAD, config={"retention.ms": "-1"}),
+        TopicSpec(PARTIALS, config={"retention.ms": str(millis["window"])}),
+        *(TopicSpec(changelog(name), config=compacted) for name in (MESSAGES_TABLE, PARTIALS_TABLE, TOTALS_TABLE)),
+    ]

@@ -1,0 +1,1 @@
+"""Kafka to ClickHouse: workers, tables and views, migrations."""

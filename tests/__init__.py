@@ -1,0 +1,1 @@
+"""Tests, on the real parts wherever something is beyond a pure function."""
