@@ -78,3 +78,9 @@ class NotFoundError(ReceiptstreamError):
     """What was asked for does not exist."""
 
     tag = "not_found"
+
+
+class MissingPartError(ReceiptstreamError):
+    """A part of the sandbox is not on this machine and cannot be had."""
+
+    tag = "missing_part"

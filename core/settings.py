@@ -152,6 +152,15 @@ class Settings(BaseModel):
     sandbox_clickhouse_port: Port = env(
         "SANDBOX_CLICKHOUSE_PORT", 8123, "Port of the sandbox's ClickHouse engine; 0: any free one."
     )
+    sandbox_broker: Literal["auto", "kafka", "memory"] = env(
+        "SANDBOX_BROKER", "auto", "The sandbox's broker: Apache Kafka, one in memory, or Kafka where it can be had."
+    )
+    sandbox_cache_dir: Path = env(
+        "SANDBOX_CACHE_DIR", platformdirs.user_cache_path("receiptstream"), "Where Kafka's jars are kept once resolved."
+    )
+    sandbox_min_free_bytes: Annotated[int, Field(ge=0)] = env(
+        "SANDBOX_MIN_FREE_BYTES", 1024 * 1024 * 1024, "The sandbox refuses to start with less room on its disk."
+    )
 
     metrics_host: str = env("METRICS_HOST", "127.0.0.1", "Address of /metrics of processors and sinks.")
     metrics_port: Port = env("METRICS_PORT", 0, "Port of /metrics of processors and sinks; 0: any free one.")
