@@ -1,0 +1,64 @@
+"""The configuration of the sandbox's Kafka: one node that is broker and controller, on loopback only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sandbox.ports import LOOPBACK
+
+MIB = 1024 * 1024
+
+
+def server_properties(*, port: int, controller_port: int, data: Path) -> str:
+    """Return the text of `server.properties`.
+
+    Acknowledged records are in the operating system's page cache: they survive the death of the process. Flushing is
+    left to the system, as Kafka advises; a production cluster has replicas for the loss of a machine.
+    """
+    lines = {
+        "process.roles": "broker,controller",
+        "node.id": 1,
+        "controller.quorum.voters": f"1@{LOOPBACK}:{controller_port}",
+        "listeners": f"PLAINTEXT://{LOOPBACK}:{port},CONTROLLER://{LOOPBACK}:{controller_port}",
+        "advertised.listeners": f"PLAINTEXT://{LOOPBACK}:{port}",
+        "controller.listener.names": "CONTROLLER",
+        "log.dirs": data,
+        # One node: internal topics have one replica and few partitions.
+        "offsets.topic.replication.factor": 1,
+        "offsets.topic.num.partitions": 8,
+        "transaction.state.log.replication.factor": 1,
+        "transaction.state.log.min.isr": 1,
+        "transaction.state.log.num.partitions": 4,
+        "share.coordinator.state.topic.replication.factor": 1,
+        "share.coordinator.state.topic.min.isr": 1,
+        "share.coordinator.state.topic.num.partitions": 1,
+        # Topics come from `receipts topics`; a misspelt one must fail.
+        "auto.create.topics.enable": "false",
+        "group.initial.rebalance.delay.ms": 0,
+        # A member killed with SIGKILL should not hold its partitions for long in tests.
+        "group.min.session.timeout.ms": 1000,
+        "log.segment.bytes": 256 * MIB,
+        "log.retention.check.interval.ms": 60_000,
+        "log.cleaner.dedupe.buffer.size": 32 * MIB,
+        "num.network.threads": 2,
+        "num.io.threads": 4,
+        "num.recovery.threads.per.data.dir": 2,
+        "controlled.shutdown.enable": "false",  # there is no other broker to move leaders to
+    }
+    return "".join(f"{name}={value}\n" for name, value in lines.items())
+
+
+def log4j_xml() -> str:
+    """Return the logging configuration: warnings, and the few lines that tell that the broker is up, to stderr."""
+    return """<Configuration status="ERROR">
+  <Appenders>
+    <Console name="stderr" target="SYSTEM_ERR">
+      <PatternLayout pattern="%d{yyyy-MM-dd'T'HH:mm:ss.SSS'Z'}{UTC} %p %c{1} %m%n"/>
+    </Console>
+  </Appenders>
+  <Loggers>
+    <Root level="WARN"><AppenderRef ref="stderr"/></Root>
+    <Logger name="kafka.server.KafkaRaftServer" level="INFO"/>
+  </Loggers>
+</Configuration>
+"""

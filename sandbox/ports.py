@@ -1,0 +1,48 @@
+"""Ports of the loopback interface: which are free, and which one a part of the sandbox gets."""
+
+from __future__ import annotations
+
+import socket
+
+from core.errors import PortInUseError
+
+LOOPBACK = "127.0.0.1"
+
+
+def is_free(port: int, host: str = LOOPBACK) -> bool:
+    """Tell whether a server could listen there now."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: TIME_WAIT is no obstacle
+        try:
+            probe.bind((host, port))
+            probe.listen(1)
+        except OSError:
+            return False
+    return True
+
+
+def free_port(host: str = LOOPBACK) -> int:
+    """Return a port that was free a moment ago."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.bind((host, 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def choose(variable: str, wanted: int, *, explicit: bool, kept: int | None = None, host: str = LOOPBACK) -> int:
+    """Return the port of a part: the wanted one if it is free, else the one it had before, else any free one.
+
+    `explicit` says that the user set `variable`: then no other port will do, and a taken one raises PortInUseError.
+    `wanted` 0 means any free port; `kept` is the part's port of the last run in this state directory.
+    """
+    if explicit and wanted:
+        if not is_free(wanted, host):
+            raise PortInUseError(
+                f"{variable}={wanted}: another program listens on {host}:{wanted}",
+                fix=f"Stop that program, set {variable} to another port, or to 0 for any free one",
+            )
+        return wanted
+    for candidate in (kept, wanted):
+        if candidate and is_free(candidate, host):
+            return candidate
+    return free_port(host)
