@@ -1,12 +1,13 @@
 """The events of the source, as Zoho Desk sends them: one typed value for each element of a webhook's array.
 
-`decode` is the one definition of what an event is. The ingress uses it to accept or park an element, the processor to
-read a raw record, so the two can never disagree.
+What an event is stands here alone. The ingress uses `route` to accept or park an element, the processor `decode` to
+read a raw record; both judge by the same types and the same slow path, so the two can never disagree.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+import re
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
@@ -58,28 +59,58 @@ class Rejected(msgspec.Struct, frozen=True, gc=False):
 Event = StatusEvent | OtherEvent
 
 
-class _NewStatus(msgspec.Struct, gc=False):
-    status: str | None = None
-    updatedTime: Any = None  # noqa: N815 -- Zoho's name
+Route = tuple[str, str, str]
+"""Where an element goes: its Kafka key, org ('' when it names none) and event type (bare: one an event)."""
 
 
-class _Payload(msgspec.Struct, gc=False):
-    messageNewStatus: _NewStatus | None = None  # noqa: N815
-    messageId: int | str | None = None  # noqa: N815
-    sessionId: int | str | None = None  # noqa: N815
-    channelId: int | str | None = None  # noqa: N815
+_Id = int | Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_LENGTH)]
+_Status = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_STATUS_LENGTH)]
+
+
+# What the ingress needs of a status event in its documented shape.
+
+
+class _RouteStatus(msgspec.Struct, gc=False):
+    status: _Status
+
+
+class _RoutePayload(msgspec.Struct, gc=False):
+    messageNewStatus: _RouteStatus  # noqa: N815 -- Zoho's name, here and below
+    messageId: _Id  # noqa: N815
+    sessionId: _Id | None = None  # noqa: N815
+    channelId: _Id | None = None  # noqa: N815
+
+
+class _RouteEnvelope(msgspec.Struct, gc=False):
+    eventType: Literal["IM_Message_Status"]  # noqa: N815
+    orgId: _Id  # noqa: N815
+    payload: _RoutePayload
+
+
+# The same with all that the processor reads.
+
+
+class _FullStatus(_RouteStatus, gc=False):
+    updatedTime: Any = None  # noqa: N815
+
+
+class _FullPayload(_RoutePayload, gc=False):
+    messageNewStatus: _FullStatus  # noqa: N815
     messageOldStatus: Any = None  # noqa: N815
 
 
-class _Envelope(msgspec.Struct, gc=False):
-    eventType: str | None = None  # noqa: N815
-    orgId: int | str | None = None  # noqa: N815
-    payload: _Payload | None = None
+class _FullEnvelope(_RouteEnvelope, gc=False):
+    payload: _FullPayload
     eventTime: Any = None  # noqa: N815
 
 
-_decode_status = msgspec.json.Decoder(_Envelope).decode
+_decode_route = msgspec.json.Decoder(_RouteEnvelope).decode
+_decode_full = msgspec.json.Decoder(_FullEnvelope).decode
 _decode_any = msgspec.json.Decoder().decode
+_decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_INTEGER = re.compile(rb"-?\d+")
 
 
 def decode(text: bytes | msgspec.Raw) -> Event | Rejected:
@@ -89,111 +120,146 @@ def decode(text: bytes | msgspec.Raw) -> Event | Rejected:
     status. An id is an integer literal of any length or text of 1 to 64 characters.
     """
     try:
-        envelope = _decode_status(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError):
+        envelope = _decode_full(text)
+    except _UNREADABLE:
         # Not a status event in its documented shape: find out slowly what it is.
         return _decode_slowly(text)
-    if envelope.eventType != STATUS_EVENT:
-        return _decode_slowly(text)
-    return _status(envelope)
-
-
-def _status(envelope: _Envelope) -> StatusEvent | Rejected:
     payload = envelope.payload
-    if payload is None:
-        return Rejected("no_payload", "the status event has no payload object")
     told = payload.messageNewStatus
-    status = told.status if told is not None else None
-    if told is None or not status or len(status) > MAX_STATUS_LENGTH:
-        return Rejected("no_status", "payload.messageNewStatus.status is missing, empty or longer than 64 characters")
-    org, message = _id(envelope.orgId), _id(payload.messageId)
-    if org is None:
-        return Rejected("bad_org_id", "orgId is not an integer literal or text of 1 to 64 characters")
-    if message is None:
-        return Rejected("bad_message_id", "payload.messageId is not an integer literal or text of 1 to 64 characters")
-    session, channel = _optional_id(payload.sessionId), _optional_id(payload.channelId)
-    if session is None:
-        return Rejected("bad_session_id", "payload.sessionId is not an integer literal or text of 1 to 64 characters")
-    if channel is None:
-        return Rejected("bad_channel_id", "payload.channelId is not an integer literal or text of 1 to 64 characters")
-    old = payload.messageOldStatus
     return StatusEvent(
-        org,
-        channel,
-        session,
-        message,
-        old if type(old) is str and len(old) <= MAX_STATUS_LENGTH else "",
-        status,
+        _text_of(envelope.orgId),
+        _optional_text_of(payload.channelId),
+        _optional_text_of(payload.sessionId),
+        _text_of(payload.messageId),
+        _old_status(payload.messageOldStatus),
+        told.status,
         told.updatedTime,
         envelope.eventTime,
     )
 
 
-def _id(value: object) -> str | None:
-    """Return an id as text, or None when it is not a usable one."""
-    if type(value) is str:
-        return value if 1 <= len(value) <= MAX_ID_LENGTH else None
-    return _integer_text(value) if type(value) is int else None
-
-
-def _integer_text(value: int) -> str | None:
-    # Python refuses to print integers of more than 4,300 digits; an id of more than 64 is refused all the same.
-    return str(value) if abs(value) < 10**MAX_ID_LENGTH else None
-
-
-def _optional_id(value: object) -> str | None:
-    """Return an id as text, '' when there is none, None when it is not a usable one."""
-    return "" if value is None else _id(value)
-
-
-def _decode_slowly(text: bytes | msgspec.Raw) -> Event | Rejected:
+def route(text: bytes | msgspec.Raw) -> Route | Rejected:
+    """Say where one array element goes, or why it is no event: `decode` without what only the processor reads."""
     try:
-        element = _decode_any(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
-        return Rejected("not_json", f"the element cannot be read as JSON: {error}")
-    if not isinstance(element, dict):
-        return Rejected("not_an_object", "the element is not a JSON object")
-    event_type = element.get("eventType")
-    if not isinstance(event_type, str) or not event_type:
-        return Rejected("no_event_type", "eventType is missing, empty or not text")
-    if event_type == STATUS_EVENT:
-        return _wrong_status_event(element)
-    return _other(event_type, element)
-
-
-def _wrong_status_event(element: dict[str, Any]) -> StatusEvent | Rejected:
-    """Read a status event whose fields have unexpected types, so that what can be used still is."""
-    payload = element.get("payload")
-    if not isinstance(payload, dict):
-        return _status(_Envelope())
-    told = payload.get("messageNewStatus")
-    new = None
-    if isinstance(told, dict) and isinstance(told.get("status"), str):
-        new = _NewStatus(told["status"], told.get("updatedTime"))
-    return _status(
-        _Envelope(
-            STATUS_EVENT,
-            element.get("orgId"),
-            _Payload(
-                new,
-                payload.get("messageId"),
-                payload.get("sessionId"),
-                payload.get("channelId"),
-                payload.get("messageOldStatus"),
-            ),
-            element.get("eventTime"),
-        )
-    )
-
-
-def _other(event_type: str, element: dict[str, Any]) -> OtherEvent:
-    payload = element.get("payload")
-    fields = payload if isinstance(payload, dict) else {}
-    org = _id(element.get("orgId")) or ""
-    message = _id(fields.get("id")) if event_type == MESSAGE_EVENT else None
-    return OtherEvent(org, event_type, message or _id(fields.get("sessionId")) or org)
+        envelope = _decode_route(text)
+    except _UNREADABLE:
+        event = _decode_slowly(text)
+        if isinstance(event, Rejected):
+            return event
+        return key_of(event), event.org_id, type_of(event)
+    message, org = envelope.payload.messageId, envelope.orgId
+    return message if type(message) is str else str(message), org if type(org) is str else str(org), STATUS_EVENT
 
 
 def key_of(event: Event) -> str:
     """Return the Kafka key of an event: the message id, so that all of a message meets in one partition."""
     return event.message_id if isinstance(event, StatusEvent) else event.key
+
+
+def type_of(event: Event) -> str:
+    """Return the eventType of an event."""
+    return STATUS_EVENT if isinstance(event, StatusEvent) else event.event_type
+
+
+def _text_of(value: int | str) -> str:
+    # msgspec refuses integers of more digits than Python prints: str() cannot fail here.
+    return value if type(value) is str else str(value)
+
+
+def _optional_text_of(value: int | str | None) -> str:
+    return "" if value is None else _text_of(value)
+
+
+def _old_status(value: object) -> str:
+    return value if type(value) is str and len(value) <= MAX_STATUS_LENGTH else ""
+
+
+# The slow path: any element, one level at a time, so that a strange value in one field spoils no other.
+
+_Fields = dict[str, msgspec.Raw]
+_NOT_AN_OBJECT = Rejected("not_an_object", "the element is not a JSON object")
+
+
+def _decode_slowly(text: bytes | msgspec.Raw) -> Event | Rejected:
+    if bytes(text).lstrip(b" \t\r\n")[:1] != b"{":
+        return _NOT_AN_OBJECT
+    try:
+        fields = _decode_fields(text)
+    except _UNREADABLE as error:
+        return Rejected("not_json", f"the element cannot be read as JSON: {error}")
+    event_type = _text(fields.get("eventType"))
+    if not event_type:
+        return Rejected("no_event_type", "eventType is missing, empty or not text")
+    return _status(fields) if event_type == STATUS_EVENT else _other(event_type, fields)
+
+
+def _status(fields: _Fields) -> StatusEvent | Rejected:
+    payload = _object(fields.get("payload"))
+    if payload is None:
+        return Rejected("no_payload", "the status event has no payload object")
+    told = _object(payload.get("messageNewStatus")) or {}
+    status = _text(told.get("status"))
+    if not status or len(status) > MAX_STATUS_LENGTH:
+        return Rejected("no_status", "payload.messageNewStatus.status is missing, empty or longer than 64 characters")
+    org, message = _id(fields.get("orgId")), _id(payload.get("messageId"))
+    if org is None:
+        return Rejected("bad_org_id", "orgId is not an integer literal or text of 1 to 64 characters")
+    if message is None:
+        return Rejected("bad_message_id", "payload.messageId is not an integer literal or text of 1 to 64 characters")
+    session, channel = _optional_id(payload.get("sessionId")), _optional_id(payload.get("channelId"))
+    if session is None:
+        return Rejected("bad_session_id", "payload.sessionId is not an integer literal or text of 1 to 64 characters")
+    if channel is None:
+        return Rejected("bad_channel_id", "payload.channelId is not an integer literal or text of 1 to 64 characters")
+    old = _old_status(_value(payload.get("messageOldStatus")))
+    updated, happened = _value(told.get("updatedTime")), _value(fields.get("eventTime"))
+    return StatusEvent(org, channel, session, message, old, status, updated, happened)
+
+
+def _other(event_type: str, fields: _Fields) -> OtherEvent:
+    payload = _object(fields.get("payload")) or {}
+    org = _id(fields.get("orgId")) or ""
+    message = _id(payload.get("id")) if event_type == MESSAGE_EVENT else None
+    return OtherEvent(org, event_type, message or _id(payload.get("sessionId")) or org)
+
+
+def _object(raw: msgspec.Raw | None) -> _Fields | None:
+    """Return the fields of an object, None when it is anything else."""
+    if raw is None:
+        return None
+    try:
+        return _decode_fields(raw)
+    except _UNREADABLE:
+        return None
+
+
+def _value(raw: msgspec.Raw | None) -> object:
+    """Return a value, None when it is absent or past what Python can hold (1e999)."""
+    if raw is None:
+        return None
+    try:
+        value: object = _decode_any(raw)
+    except _UNREADABLE:
+        return None
+    return value
+
+
+def _text(raw: msgspec.Raw | None) -> str | None:
+    value = _value(raw)
+    return value if isinstance(value, str) else None
+
+
+def _id(raw: msgspec.Raw | None) -> str | None:
+    """Return an id as text, or None when it is not a usable one."""
+    if raw is None:
+        return None
+    literal = bytes(raw)
+    if _INTEGER.fullmatch(literal):
+        return "0" if literal == b"-0" else literal.decode()
+    text = _text(raw)
+    return text if text and len(text) <= MAX_ID_LENGTH else None
+
+
+def _optional_id(raw: msgspec.Raw | None) -> str | None:
+    """Return an id as text, '' when there is none, None when it is not a usable one."""
+    return "" if raw is None or bytes(raw) == b"null" else _id(raw)
