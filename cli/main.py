@@ -17,7 +17,7 @@ _PACKAGE = "cli"
 class Commands(click.Group):
     """Every module `cli/NAME.py` is the command NAME: its attribute `command`. Imported only when it is run."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 -- click passes it
         """Name the modules of this folder that are commands."""
         found = (module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)]))
         return sorted(name for name in found if name != "main" and not name.startswith("_"))

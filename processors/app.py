@@ -1,0 +1,79 @@
+"""The Faust app: two steps, three tables."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import NamedTuple
+
+from core.settings import Settings
+from processors.batched import BatchApp, BatchTable
+from processors.receipts import Retention
+from processors.steps import Engines, ReceiptsStep, TotalsStep
+from schemas import topics
+
+TOTALS_EVERY_S = 1.0
+"""A window's total is published at most this often."""
+SESSION_TIMEOUT_S = 10.0
+REQUEST_TIMEOUT_S = 30.0
+FETCH_RECORDS = 4000
+
+
+class Processor(NamedTuple):
+    """The app and the state it drives."""
+
+    app: BatchApp
+    engines: Engines
+    tables: tuple[BatchTable, ...]
+
+
+def retention_of(settings: Settings) -> Retention:
+    """Return the retention settings in ms."""
+
+    def ms(duration: timedelta) -> int:
+        return int(duration.total_seconds() * 1000)
+
+    return Retention(ms(settings.window_retention), ms(settings.spool_max_age), ms(settings.state_retention))
+
+
+def build(settings: Settings) -> Processor:
+    """Build the app; nothing connects yet."""
+    engines = Engines(settings.raw_partitions, retention_of(settings))
+    app = BatchApp(
+        topics.APP_ID,
+        broker=[f"kafka://{address}" for address in settings.kafka_bootstrap_servers.split(",")],
+        datadir=settings.state_dir / "processor",
+        store="memory://",
+        web_enabled=False,
+        key_serializer="raw",
+        value_serializer="raw",
+        topic_partitions=settings.raw_partitions,
+        topic_replication_factor=settings.replication_factor,
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        table_standby_replicas=0,
+        consumer_auto_offset_reset="earliest",
+        broker_max_poll_records=FETCH_RECORDS,
+        broker_session_timeout=SESSION_TIMEOUT_S,
+        broker_rebalance_timeout=SESSION_TIMEOUT_S,
+        broker_heartbeat_interval=SESSION_TIMEOUT_S / 4,
+        broker_request_timeout=REQUEST_TIMEOUT_S,
+        producer_request_timeout=REQUEST_TIMEOUT_S,
+        broker_commit_interval=1.0,
+        producer_linger=0.0,
+        producer_max_batch_size=1 << 20,
+        producer_max_request_size=12 << 20,
+        producer_compression_type="lz4",
+    )
+    kinds = (
+        (topics.MESSAGES_TABLE, engines.restore_facts, engines.forget_receipts),
+        (topics.PARTIALS_TABLE, engines.restore_windows, engines.forget_receipts),
+        (topics.TOTALS_TABLE, engines.restore_totals, engines.forget_totals),
+    )
+    tables = tuple(
+        app.batch_table(BatchTable(app, name=name, restore=restore, forget=forget, partitions=settings.raw_partitions))
+        for name, restore, forget in kinds
+    )
+    every = settings.processor_checkpoint.total_seconds()
+    app.step(topics.RAW, lambda partition: ReceiptsStep(engines.receipts_of(partition)), every=every)
+    app.step(topics.PARTIALS, lambda partition: TotalsStep(engines.totals_of(partition)), every=TOTALS_EVERY_S)
+    return Processor(app, engines, tables)

@@ -1,0 +1,37 @@
+"""The transport: Faust's aiokafka driver with our consumer, and a producer that is idempotent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from aiokafka.consumer import fetcher
+from faust.transport.drivers import aiokafka as driver
+
+from processors.batched.consumer import BatchConsumer
+
+
+class BatchProducer(driver.Producer):
+    """Idempotent, so that a retried batch is written once and batches keep their order."""
+
+    def _settings_extra(self) -> Mapping[str, Any]:
+        return {"acks": "all", "enable_idempotence": True}
+
+
+class BatchTransport(driver.Transport):
+    """The batch transport."""
+
+    Consumer = BatchConsumer
+    Producer = BatchProducer
+
+
+def use_plain_records() -> None:
+    """Let aiokafka hand out its own compiled records, instead of copying each into a dataclass.
+
+    Process-wide. The filter of aborted transactions and of control batches stays aiokafka's.
+    """
+    fetcher.PartitionRecords._consumer_record = _as_it_is  # noqa: SLF001
+
+
+def _as_it_is(_partition_records: Any, _tp: Any, record: Any) -> Any:
+    return record

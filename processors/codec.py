@@ -1,0 +1,133 @@
+"""The formats of changelogs and partials. Each value begins with a version; a reader refuses what it does not know."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from core.errors import ReceiptstreamError
+from processors.windows import Partial, WindowKey
+from schemas import keys
+
+VERSION: Final = 1
+
+
+class UnknownFormatError(ReceiptstreamError):
+    """A changelog holds a record that this release cannot read: the processor must not go on with half a state."""
+
+    tag = "unknown_changelog_format"
+
+
+class Fact(msgspec.Struct, frozen=True, gc=False):
+    """One status of one message, as the messages changelog holds it."""
+
+    org_id: str
+    message_id: str
+    status: str
+    time: int
+    """Epoch ms."""
+    offset: int
+    """The raw offset that first told the status."""
+    received: int
+    """Epoch ms; says when the message is forgotten."""
+
+
+def fact_key(org_id: str, message_id: str, status: str) -> bytes:
+    """Return the changelog key of a fact: one key a message and status, so that compaction is safe."""
+    return keys.join(org_id, message_id, status)
+
+
+def encode_fact(time: int, offset: int, received: int) -> bytes:
+    """Return the changelog value of a fact."""
+    return b"%d,%d,%d,%d" % (VERSION, time, offset, received)
+
+
+def decode_fact(key: bytes, value: bytes) -> Fact:
+    """Read a record of the messages changelog. Raises UnknownFormatError."""
+    try:
+        org_id, message_id, status = keys.split(key)
+        version, time, offset, received = map(int, value.split(b","))
+    except ValueError as error:
+        raise _unknown("messages", key) from error
+    if version != VERSION:
+        raise _unknown("messages", key)
+    return Fact(org_id, message_id, status, time, offset, received)
+
+
+class PartialRecord(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A window partial as the partials topic and the changelogs of both steps hold it."""
+
+    version: int
+    raw_partition: int
+    org_id: str
+    channel_id: str
+    start: int
+    """Start of the minute, epoch ms."""
+    watermark: int
+    """Newest received time seen in the raw partition, epoch ms."""
+    last: int
+    """Raw offset up to which the counts are complete."""
+    counts: list[int]
+    sent_to_delivered: dict[int, int]
+    delivered_to_read: dict[int, int]
+
+    @property
+    def key(self) -> WindowKey:
+        """The window."""
+        return WindowKey(self.org_id, self.channel_id, self.start)
+
+    def partial(self) -> Partial:
+        """Return the counts as a partial that can be counted on."""
+        return Partial(list(self.counts), dict(self.sent_to_delivered), dict(self.delivered_to_read), self.last)
+
+
+def window_key(key: WindowKey) -> bytes:
+    """Return the Kafka key of a window partial."""
+    return keys.join(key.org_id, key.channel_id, str(key.start))
+
+
+def encode_partial(raw_partition: int, key: WindowKey, partial: Partial, watermark: int) -> bytes:
+    """Return the value of a partial."""
+    return _encode(
+        PartialRecord(
+            VERSION,
+            raw_partition,
+            *key,
+            watermark,
+            partial.last,
+            partial.counts,
+            partial.sent_to_delivered,
+            partial.delivered_to_read,
+        )
+    )
+
+
+def encode_record(record: PartialRecord) -> bytes:
+    """Return the value of a partial that was read before."""
+    return _encode(record)
+
+
+def decode_partial(key: bytes, value: bytes) -> PartialRecord:
+    """Read a partial. Raises UnknownFormatError."""
+    try:
+        record = _decode_partial(value)
+    except msgspec.DecodeError as error:
+        raise _unknown("partials", key) from error
+    if record.version != VERSION:
+        raise _unknown("partials", key)
+    return record
+
+
+WATERMARK_KEY: Final = b"watermark"
+"""The one key of the partials changelog that is no window: the newest received time of the partition, epoch ms."""
+
+_encode = msgspec.json.Encoder().encode
+_decode_partial = msgspec.json.Decoder(PartialRecord).decode
+
+
+def _unknown(table: str, key: bytes) -> UnknownFormatError:
+    return UnknownFormatError(
+        f"the {table} changelog holds a record of an unknown format at key {key!r}",
+        fix="Run the release that wrote it, or a newer one",
+    )

@@ -1,0 +1,315 @@
+"""The first step: message state and window partials of one raw partition.
+
+An engine without I/O: it reads raw records in offset order, keeps the state, and appends what follows from it to an
+outbox. The same records give the same outputs however they are batched, and again after a crash:
+
+- a record decides by the offsets of facts, so a replayed record re-asserts its own fact and transition, and a
+  duplicate never does;
+- a partial counts a record only when its offset is above the partial's `last`; a replayed record marks the window to be
+  published again, because the crash may have lost the publication.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from core.clock import iso
+from core.kafka import partition_of
+from processors import codec, rules
+from processors.expiry import Expiry, MessageKey
+from processors.ports import Append, Outbox, Record
+from processors.reading import Raw, clocks_of, message_key, read_headers, transition_row
+from processors.rules import Applied, Duplicate
+from processors.windows import (
+    CONTRADICTIONS,
+    DUPLICATES,
+    FUTURE_MS,
+    LATE,
+    MINUTE_MS,
+    OTHER,
+    OUT_OF_ORDER,
+    Partial,
+    WindowKey,
+    is_late,
+    minute_of,
+)
+from schemas import keys, topics
+from schemas.events import Rejected, StatusEvent, decode
+
+FORGET_AT_ONCE: Final = 20_000
+"""Most messages forgotten in one checkpoint, so that none takes long."""
+
+
+class Retention(NamedTuple):
+    """How long things are kept, in ms."""
+
+    window: int
+    spool: int
+    state: int
+
+    @property
+    def closed(self) -> int:
+        """How long after its minute a window can still be told something new."""
+        return self.window + self.spool + MINUTE_MS
+
+
+class Tally:
+    """How many records had which outcome since the last `take`."""
+
+    __slots__ = ("applied", "closed", "duplicate", "forgotten", "late", "other", "parked")
+
+    def __init__(self) -> None:
+        self.applied = self.duplicate = self.parked = self.other = self.late = self.forgotten = self.closed = 0
+
+
+class Receipts:
+    """State and partials of one raw partition."""
+
+    def __init__(self, partition: int, partitions: int, retention: Retention) -> None:
+        self.partition = partition
+        self.tally = Tally()
+        self.watermark = 0
+        """Newest received time seen, epoch ms."""
+        self._partitions = partitions
+        self._retention = retention
+        self._known: dict[str, dict[MessageKey, int]] = {}
+        self._off_ladder: dict[tuple[str, MessageKey], dict[str, int]] = {}
+        self._windows: dict[WindowKey, Partial] = {}
+        self._dirty: set[WindowKey] = set()
+        self._expiry = Expiry()
+        self._swept = 0
+
+    @property
+    def messages(self) -> int:
+        """Messages with a ladder status in the state."""
+        return sum(map(len, self._known.values()))
+
+    @property
+    def windows(self) -> int:
+        """Window partials kept."""
+        return len(self._windows)
+
+    # --- recovery ---------------------------------------------------------------------------------------------------
+
+    def restore_fact(self, key: bytes, value: bytes | None) -> None:
+        """Apply a record of the messages changelog; None forgets the fact."""
+        if value is None:
+            org_id, message_id, status = keys.split(key)
+            self._drop_fact(org_id, message_key(message_id), status)
+            return
+        fact = codec.decode_fact(key, value)
+        packed = rules.pack(fact.time, fact.offset)
+        self._set_fact(fact.org_id, message_key(fact.message_id), fact.status, packed, fact.received)
+
+    def restore_window(self, key: bytes, value: bytes | None) -> None:
+        """Apply a record of the partials changelog; None drops the window."""
+        if key == codec.WATERMARK_KEY:
+            self.watermark = max(self.watermark, int(value or 0))
+            return
+        if value is None:
+            org_id, channel_id, start = keys.split(key)
+            self._windows.pop(WindowKey(org_id, channel_id, int(start)), None)
+            return
+        record = codec.decode_partial(key, value)
+        known = self._windows.get(record.key)
+        if known is None or known.last < record.last:
+            self._windows[record.key] = record.partial()
+
+    # --- processing -------------------------------------------------------------------------------------------------
+
+    def process(self, records: Iterable[Record], outbox: Outbox, now: int) -> None:
+        """Decide on raw records in offset order; append facts, transitions and dead letters. `now` in epoch ms."""
+        facts = outbox.to(topics.changelog(topics.MESSAGES_TABLE), self.partition)
+        transitions = outbox.to(topics.TRANSITIONS, self.partition)
+        ceiling = now + FUTURE_MS
+        for record in records:
+            raw = read_headers(record, self.partition)
+            if isinstance(raw, Rejected):
+                self._park(record, raw, outbox, now)
+                continue
+            event = decode(record.value or b"")
+            if isinstance(event, StatusEvent):
+                self._status(event, raw, facts, transitions)
+            elif isinstance(event, Rejected):
+                self._park(record, event, outbox, now)
+            else:
+                self.tally.other += 1
+            # A received time in the future is a broken clock; it must not close windows.
+            self.watermark = max(self.watermark, min(raw.received, ceiling))
+
+    def _status(self, event: StatusEvent, raw: Raw, facts: Append, transitions: Append) -> None:
+        clocks = clocks_of(event, raw.received)
+        time = clocks.time
+        key = message_key(event.message_id)
+        rank = rules.RANKS.get(event.new_status)
+        if rank is None:
+            fact = self._off_ladder.get((event.org_id, key), {}).get(event.new_status, 0)
+            outcome = rules.decide_off_ladder(fact, raw.offset)
+        else:
+            known = self._known.get(event.org_id, {}).get(key, 0)
+            fact = rules.fact_of(known, rank)
+            outcome = rules.decide(known, rank, time, raw.offset, event.old_status)
+        if isinstance(outcome, Duplicate):
+            self.tally.duplicate += 1
+            self._count(event, raw, time, rank, outcome)
+            return
+        if raw.replayed and not fact and raw.received < self.watermark - self._retention.state:
+            # The message was forgotten: what its neighbours were is no longer known, and the row stands already.
+            self.tally.forgotten += 1
+            return
+        row = transition_row(event, raw, clocks, outcome, self.partition)
+        transitions(event.message_id.encode(), row)
+        facts(
+            codec.fact_key(event.org_id, event.message_id, event.new_status),
+            codec.encode_fact(time, raw.offset, raw.received),
+        )
+        if not fact:
+            self._set_fact(event.org_id, key, event.new_status, rules.pack(time, raw.offset), raw.received)
+        self.tally.applied += 1
+        self._count(event, raw, time, rank, outcome)
+
+    def _park(self, record: Record, rejected: Rejected, outbox: Outbox, now: int) -> None:
+        self.tally.parked += 1
+        values = (
+            "processor",
+            rejected.reason,
+            rejected.detail,
+            topics.RAW,
+            str(self.partition),
+            str(record.offset),
+            iso(now),
+        )
+        headers = [(name, value.encode()) for name, value in zip(topics.DEAD_HEADERS, values, strict=True)]
+        outbox.to(topics.DEAD, self.partition)(record.key, record.value or b"", headers)
+
+    # --- windows ----------------------------------------------------------------------------------------------------
+
+    def _count(self, event: StatusEvent, raw: Raw, time: int, rank: int | None, outcome: Applied | Duplicate) -> None:
+        retention = self._retention.window
+        late = is_late(time, raw.received, retention)
+        self.tally.late += late
+        own = self._window(event, raw.received if late else time, raw.offset)
+        touched = [own]
+        if own is not None:
+            _count_outcome(own, rank, outcome, late=late)
+        if isinstance(outcome, Applied):
+            pairs = (
+                (outcome.sent_to_delivered_ms, outcome.delivered_time, True),
+                (outcome.delivered_to_read_ms, outcome.read_time, False),
+            )
+            for latency, minute, delivery in pairs:
+                if latency is None or is_late(minute, raw.received, retention):
+                    continue
+                window = self._window(event, minute, raw.offset)
+                if window is not None:
+                    window.measure(window.sent_to_delivered if delivery else window.delivered_to_read, latency)
+                    touched.append(window)
+        for window in touched:
+            if window is not None:
+                window.last = raw.offset
+
+    def _window(self, event: StatusEvent, time: int, offset: int) -> Partial | None:
+        """Return the partial to count this record on, or None when it has counted it already."""
+        key = WindowKey(event.org_id, event.channel_id, minute_of(time))
+        partial = self._windows.get(key)
+        if partial is None:
+            if key.start < self._closed_before():
+                self.tally.closed += 1
+                return None
+            partial = self._windows[key] = Partial()
+        self._dirty.add(key)
+        return partial if offset > partial.last else None
+
+    def _closed_before(self) -> int:
+        """Return the time before which no record can come for any window, epoch ms."""
+        return self.watermark - self._retention.closed
+
+    def mark_all(self) -> None:
+        """Publish every window again at the next checkpoint."""
+        self._dirty.update(self._windows)
+
+    # --- checkpoint -------------------------------------------------------------------------------------------------
+
+    @property
+    def dirty(self) -> bool:
+        """Whether a checkpoint has windows to publish."""
+        return bool(self._dirty)
+
+    def checkpoint(self, outbox: Outbox) -> None:
+        """Append every changed partial to its changelog and to the second step; forget what is old enough."""
+        log = outbox.to(topics.changelog(topics.PARTIALS_TABLE), self.partition)
+        for key in self._dirty:
+            name = codec.window_key(key)
+            value = codec.encode_partial(self.partition, key, self._windows[key], self.watermark)
+            log(name, value)
+            outbox.to(topics.PARTIALS, partition_of(name, self._partitions))(name, value)
+        self._dirty.clear()
+        self._drop_windows(log)
+        self._forget_messages(outbox)
+        log(codec.WATERMARK_KEY, b"%d" % self.watermark)
+
+    def _drop_windows(self, log: Append) -> None:
+        limit = self._closed_before()
+        if limit < self._swept + MINUTE_MS:
+            return
+        self._swept = limit
+        closed = [key for key in self._windows if key.start < limit]
+        for key in closed:
+            del self._windows[key]
+            log(codec.window_key(key), None)
+
+    def _forget_messages(self, outbox: Outbox) -> None:
+        facts = outbox.to(topics.changelog(topics.MESSAGES_TABLE), self.partition)
+        for org_id, key in self._expiry.due(self.watermark - self._retention.state, FORGET_AT_ONCE):
+            for status in self._statuses(org_id, key):
+                self._drop_fact(org_id, key, status)
+                facts(codec.fact_key(org_id, str(key), status), None)
+
+    # --- facts ------------------------------------------------------------------------------------------------------
+
+    def _statuses(self, org_id: str, key: MessageKey) -> list[str]:
+        known = self._known.get(org_id, {}).get(key, 0)
+        ladder = [status for status, rank in rules.RANKS.items() if rules.fact_of(known, rank)]
+        return ladder + list(self._off_ladder.get((org_id, key), ()))
+
+    def _set_fact(self, org_id: str, key: MessageKey, status: str, packed: int, received: int) -> None:
+        rank = rules.RANKS.get(status)
+        messages = self._known.setdefault(org_id, {})
+        known = messages.get(key, 0)
+        if not known and (org_id, key) not in self._off_ladder:
+            self._expiry.add(org_id, key, received)
+        if rank is not None:
+            messages[key] = rules.with_fact(known, rank, packed)
+            return
+        others = self._off_ladder.setdefault((org_id, key), {})
+        if status not in others or rules.offset_of(packed) < rules.offset_of(others[status]):
+            others[status] = packed
+
+    def _drop_fact(self, org_id: str, key: MessageKey, status: str) -> None:
+        rank = rules.RANKS.get(status)
+        if rank is None:
+            others = self._off_ladder.get((org_id, key), {})
+            others.pop(status, None)
+            if not others:
+                self._off_ladder.pop((org_id, key), None)
+            return
+        messages = self._known.get(org_id, {})
+        known = rules.without_fact(messages.get(key, 0), rank)
+        if known:
+            messages[key] = known
+        else:
+            messages.pop(key, None)
+
+
+def _count_outcome(window: Partial, rank: int | None, outcome: Applied | Duplicate, *, late: bool) -> None:
+    """Count a record in the window of its own minute (or of its received minute, when it is late)."""
+    counts = window.counts
+    if late:
+        counts[LATE] += 1
+    elif isinstance(outcome, Applied):
+        counts[OTHER if rank is None else rank] += 1
+        counts[OUT_OF_ORDER] += outcome.out_of_order
+        counts[CONTRADICTIONS] += outcome.contradiction
+    else:
+        counts[DUPLICATES] += 1

@@ -1,0 +1,101 @@
+"""The two steps as the batch transport drives them, and the engines by partition that the tables restore."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from core.clock import now_ms
+from processors.ports import Outbox
+from processors.receipts import Receipts, Retention
+from processors.totals import Totals
+from schemas import topics
+
+
+class ReceiptsStep:
+    """Raw records of one partition to facts, transitions, dead letters and partials."""
+
+    def __init__(self, engine: Receipts) -> None:
+        self._engine = engine
+
+    def process(self, records: Sequence[Any], outbox: Outbox) -> None:
+        """Decide on raw records."""
+        self._engine.process(records, outbox, now_ms())
+
+    def checkpoint(self, outbox: Outbox) -> None:
+        """Write and publish the partials that changed."""
+        self._engine.checkpoint(outbox)
+
+    def rewrite(self, topic: str, partition: int) -> None:
+        """Write the partials again. Facts need it not: whoever writes a fact writes the same one."""
+        if topic == topics.changelog(topics.PARTIALS_TABLE) and partition == self._engine.partition:
+            self._engine.mark_all()
+
+
+class TotalsStep:
+    """Partials of one partition to totals."""
+
+    def __init__(self, engine: Totals) -> None:
+        self._engine = engine
+
+    def process(self, records: Sequence[Any], outbox: Outbox) -> None:
+        """Store partials."""
+        del outbox
+        self._engine.process(records)
+
+    def checkpoint(self, outbox: Outbox) -> None:
+        """Write the partials that changed and publish their windows' totals."""
+        self._engine.checkpoint(outbox)
+
+    def rewrite(self, topic: str, partition: int) -> None:
+        """Write the partials again."""
+        if topic == topics.changelog(topics.TOTALS_TABLE) and partition == self._engine.partition:
+            self._engine.mark_all()
+
+
+class Engines:
+    """The engines of the partitions that this process holds; made when first asked for, dropped when forgotten."""
+
+    def __init__(self, partitions: int, retention: Retention) -> None:
+        self._partitions = partitions
+        self._retention = retention
+        self.receipts: dict[int, Receipts] = {}
+        self.totals: dict[int, Totals] = {}
+
+    def receipts_of(self, partition: int) -> Receipts:
+        """Return the first step's engine of a raw partition."""
+        if partition not in self.receipts:
+            self.receipts[partition] = Receipts(partition, self._partitions, self._retention)
+        return self.receipts[partition]
+
+    def totals_of(self, partition: int) -> Totals:
+        """Return the second step's engine of a partition of the partials topic."""
+        if partition not in self.totals:
+            self.totals[partition] = Totals(partition, self._partitions, self._retention)
+        return self.totals[partition]
+
+    def restore_facts(self, partition: int, records: Sequence[Any]) -> None:
+        """Apply records of the messages changelog."""
+        restore = self.receipts_of(partition).restore_fact
+        for record in records:
+            restore(record.key, record.value)
+
+    def restore_windows(self, partition: int, records: Sequence[Any]) -> None:
+        """Apply records of the partials changelog."""
+        restore = self.receipts_of(partition).restore_window
+        for record in records:
+            restore(record.key, record.value)
+
+    def restore_totals(self, partition: int, records: Sequence[Any]) -> None:
+        """Apply records of the totals changelog."""
+        restore = self.totals_of(partition).restore
+        for record in records:
+            restore(record.key, record.value)
+
+    def forget_receipts(self, partition: int) -> None:
+        """Drop the first step's state of a partition."""
+        self.receipts.pop(partition, None)
+
+    def forget_totals(self, partition: int) -> None:
+        """Drop the second step's state of a partition."""
+        self.totals.pop(partition, None)

@@ -1,0 +1,107 @@
+"""Channel windows: what is counted in one channel's minute, in one raw partition and over all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from operator import add as plus
+from typing import Final, NamedTuple
+
+from processors import sketch
+from processors.sketch import Sketch
+from schemas.records import ChannelWindow
+from schemas.times import to_iso
+
+MINUTE_MS: Final = 60_000
+FUTURE_MS: Final = 3_600_000
+"""A time this far after its own received time, or further, is a broken clock: late."""
+
+COUNTS: Final = (
+    "sent",
+    "delivered",
+    "read",
+    "other",
+    "duplicates",
+    "late",
+    "out_of_order",
+    "contradictions",
+    "negative_latencies",
+)
+SENT, DELIVERED, READ, OTHER, DUPLICATES, LATE, OUT_OF_ORDER, CONTRADICTIONS, NEGATIVE = range(len(COUNTS))
+
+
+class WindowKey(NamedTuple):
+    """One channel's minute: `start` in epoch ms."""
+
+    org_id: str
+    channel_id: str
+    start: int
+
+
+def minute_of(time: int) -> int:
+    """Return the start of the minute of a time, both in epoch ms."""
+    return time - time % MINUTE_MS
+
+
+def is_late(time: int, received: int, retention_ms: int) -> bool:
+    """Tell whether a record belongs to no window: by its own two times alone, so that a replay decides the same."""
+    return time < received - retention_ms or time > received + FUTURE_MS
+
+
+class Partial:
+    """Absolute counts of one window in one raw partition, up to and including raw offset `last`."""
+
+    __slots__ = ("counts", "delivered_to_read", "last", "sent_to_delivered")
+
+    def __init__(
+        self,
+        counts: list[int] | None = None,
+        sent_to_delivered: Sketch | None = None,
+        delivered_to_read: Sketch | None = None,
+        last: int = -1,
+    ) -> None:
+        self.counts = counts if counts is not None else [0] * len(COUNTS)
+        self.sent_to_delivered: Sketch = sent_to_delivered if sent_to_delivered is not None else {}
+        self.delivered_to_read: Sketch = delivered_to_read if delivered_to_read is not None else {}
+        self.last = last
+
+    def measure(self, latencies: Sketch, milliseconds: int) -> None:
+        """Count a latency; one below zero is counted apart and stays out of the quantiles."""
+        if milliseconds < 0:
+            self.counts[NEGATIVE] += 1
+        else:
+            sketch.add(latencies, milliseconds)
+
+
+def total(key: WindowKey, partials: Iterable[Partial]) -> ChannelWindow:
+    """Sum the partials of all raw partitions into what is published."""
+    counts = [0] * len(COUNTS)
+    sent_to_delivered: Sketch = {}
+    delivered_to_read: Sketch = {}
+    version = 0
+    for partial in partials:
+        counts = list(map(plus, counts, partial.counts))
+        sketch.merge(sent_to_delivered, partial.sent_to_delivered)
+        sketch.merge(delivered_to_read, partial.delivered_to_read)
+        version += partial.last + 1
+    sent, delivered, read, other, duplicates, late, out_of_order, contradictions, negative = counts
+    return ChannelWindow(
+        key.org_id,
+        key.channel_id,
+        to_iso(key.start),
+        sent,
+        delivered,
+        read,
+        other,
+        duplicates,
+        late,
+        out_of_order,
+        contradictions,
+        negative,
+        sketch.quantile(sent_to_delivered, 0.5),
+        sketch.quantile(sent_to_delivered, 0.95),
+        sketch.quantile(delivered_to_read, 0.5),
+        sketch.quantile(delivered_to_read, 0.95),
+        sent_to_delivered,
+        delivered_to_read,
+        version,
+    )

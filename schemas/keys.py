@@ -1,0 +1,18 @@
+"""Kafka keys made of several ids, joined by colons."""
+
+from __future__ import annotations
+
+from urllib.parse import quote, unquote
+
+
+def join(*parts: str) -> bytes:
+    """Join ids with ':'; a colon or percent sign within an id is percent-encoded, so that no two keys are alike."""
+    for part in parts:
+        if ":" in part or "%" in part:
+            return ":".join(quote(each, safe=" /?#[]@!$&'()*+,;=") for each in parts).encode()
+    return ":".join(parts).encode()
+
+
+def split(key: bytes) -> list[str]:
+    """Undo `join`."""
+    return [unquote(part) for part in key.decode().split(":")]
