@@ -10,7 +10,7 @@ looks at it.)
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -93,15 +93,11 @@ def decide(known: int, rank: int, time: int, offset: int, old_status: str) -> Ap
     told = tuple(((fact & _OFFSET_MASK) or _NEVER) <= offset for fact in facts)
     highest_below = max((below for below in range(rank) if told[below]), default=-1)
     old_rank = RANKS.get(old_status)
-    sent_to_delivered, delivered_to_read, delivered_time, read_time = _latencies(rank, time, facts, told)
     return Applied(
         rank - sum(told[:rank]),
         any(told[rank + 1 :]),
         old_rank is not None and (old_rank >= rank or old_rank < highest_below),
-        sent_to_delivered,
-        delivered_to_read,
-        delivered_time,
-        read_time,
+        *_pairs(rank, time, facts, told),
     )
 
 
@@ -118,18 +114,24 @@ _FIRST: Final = {
 }
 
 
-def _latencies(
-    rank: int, time: int, facts: tuple[int, ...], told: tuple[bool, ...]
-) -> tuple[int | None, int | None, int, int]:
-    """Return the latencies of the pairs that this record completes, and the minutes' times they are counted in."""
-    times = [fact >> OFFSET_BITS for fact in facts]
-    times[rank] = time
-    sent_to_delivered = delivered_to_read = None
-    if (rank == DELIVERED and told[SENT]) or (rank == SENT and told[DELIVERED]):
-        sent_to_delivered = times[DELIVERED] - times[SENT]
-    if (rank == READ and told[DELIVERED]) or (rank == DELIVERED and told[READ]):
-        delivered_to_read = times[READ] - times[DELIVERED]
-    return sent_to_delivered, delivered_to_read, times[DELIVERED], times[READ]
+class _Pairs(NamedTuple):
+    sent_to_delivered: int | None
+    delivered_to_read: int | None
+    delivered_time: int
+    read_time: int
+
+
+def _pairs(rank: int, time: int, facts: tuple[int, ...], told: tuple[bool, ...]) -> _Pairs:
+    """Return the latencies of the pairs that this record completes, and the times whose minutes they are counted in."""
+    sent, delivered, read = (time if each == rank else fact >> OFFSET_BITS for each, fact in enumerate(facts))
+    delivery = (rank == DELIVERED and told[SENT]) or (rank == SENT and told[DELIVERED])
+    reading = (rank == READ and told[DELIVERED]) or (rank == DELIVERED and told[READ])
+    return _Pairs(
+        delivered - sent if delivery else None,
+        read - delivered if reading else None,
+        delivered if delivery else 0,
+        read if reading else 0,
+    )
 
 
 def decide_off_ladder(fact: int, offset: int) -> Applied | Duplicate:

@@ -1,0 +1,88 @@
+"""Whatever the batching and wherever the process dies, one log gives one result."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.processors.world import NOW, FakeRecord, World, raw, status_event
+
+STATUSES = ["SENT", "DELIVERED", "READ", "FAILED"]
+
+records = st.lists(
+    st.tuples(
+        st.sampled_from(STATUSES),
+        st.integers(1, 4),  # message
+        st.integers(-200_000, 60_000),  # ms from NOW
+        st.sampled_from([None, "SENT", "DELIVERED", "READ"]),
+        st.sampled_from([7, 8]),  # channel
+    ),
+    max_size=25,
+)
+
+shares = st.floats(0, 1)
+actions = st.lists(
+    st.one_of(
+        st.tuples(st.just("process"), st.integers(1, 8), st.just(1.0)),
+        st.tuples(st.sampled_from(["checkpoint", "sum_up"]), st.just(0), st.just(1.0)),
+        st.tuples(st.sampled_from(["process", "checkpoint", "sum_up"]), st.integers(1, 8), shares),
+    ),
+    max_size=15,
+)
+
+
+def log_of(drawn: list[tuple[str, int, int, str | None, int]]) -> list[FakeRecord]:
+    return [
+        raw(offset, status_event(status, NOW + shift, message=message, old=old, channel=channel))
+        for offset, (status, message, shift, old, channel) in enumerate(drawn)
+    ]
+
+
+def act(world: World, name: str, count: int, share: float) -> None:
+    """Do one thing; a share below one is a crash after that part of its writes."""
+    if name == "process":
+        world.process(count, share=share)
+    elif name == "checkpoint":
+        world.checkpoint(share=share)
+    else:
+        world.sum_up(share=share)
+    if share < 1:
+        world.restart()
+
+
+@settings(max_examples=300, deadline=None)
+@given(records, actions)
+def test_any_batching_and_any_crash_give_the_result_of_an_undisturbed_run(
+    drawn: list[tuple[str, int, int, str | None, int]], steps: list[tuple[str, int, float]]
+) -> None:
+    undisturbed, disturbed = World(log_of(drawn)), World(log_of(drawn))
+    undisturbed.finish()
+    for name, count, share in steps:
+        act(disturbed, name, count, share)
+    disturbed.finish()
+    assert disturbed.transitions() == undisturbed.transitions()
+    assert disturbed.windows() == undisturbed.windows()
+
+
+@settings(max_examples=100, deadline=None)
+@given(records)
+def test_every_status_record_is_counted_exactly_once(drawn: list[tuple[str, int, int, str | None, int]]) -> None:
+    world = World(log_of(drawn))
+    world.finish()
+    counted = sum(
+        int(str(window[name]))
+        for window in world.windows().values()
+        for name in ("sent", "delivered", "read", "other", "duplicates", "late")
+    )
+    assert counted == len(drawn)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.permutations([(status, shift) for status, shift in zip(STATUSES, (0, 10, 20, 30), strict=True)]))
+def test_any_order_of_statuses_that_come_once_gives_the_same_times(order: list[tuple[str, int]]) -> None:
+    world = World([raw(offset, status_event(status, NOW + shift)) for offset, (status, shift) in enumerate(order)])
+    world.finish()
+    times = {key[2]: row["updated_time"] for key, row in world.transitions().items()}
+    base = World([raw(i, status_event(status, NOW + shift)) for i, (status, shift) in enumerate(sorted(order))])
+    base.finish()
+    assert times == {key[2]: row["updated_time"] for key, row in base.transitions().items()}

@@ -1,0 +1,170 @@
+"""A world for the engines: records made by hand, topics as lists, crashes at will."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import orjson
+
+from processors.receipts import Receipts, Retention
+from processors.totals import Totals
+from schemas import topics
+from schemas.times import to_iso
+
+HOUR = 3_600_000
+NOW = 1_760_000_000_000
+RETENTION = Retention(window=48 * HOUR, spool=24 * HOUR, state=14 * 24 * HOUR)
+
+Headers = list[tuple[str, bytes]]
+
+
+@dataclass
+class FakeRecord:
+    """A record as the engines see it."""
+
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = field(default_factory=list)
+    timestamp: int = NOW
+
+
+def status_event(
+    status: str,
+    time: int | str | None,
+    *,
+    message: int | str = 50007000000006017,
+    old: str | None = None,
+    org: str = "1",
+    channel: int | str = 7,
+    event_time: object = None,
+) -> bytes:
+    """Return the JSON text of a status event; a `time` in epoch ms is written as Zoho does."""
+    return orjson.dumps(
+        {
+            "payload": {
+                "messageOldStatus": old,
+                "messageNewStatus": {"updatedTime": to_iso(time) if isinstance(time, int) else time, "status": status},
+                "messageId": message,
+                "sessionId": 3,
+                "channelId": channel,
+            },
+            "eventTime": event_time,
+            "eventType": "IM_Message_Status",
+            "orgId": org,
+        }
+    )
+
+
+def raw(offset: int, value: bytes, *, received: int = NOW, origin: str = "", key: bytes = b"k") -> FakeRecord:
+    """Return a raw record with the ingress's headers."""
+    headers = [("received", b"%d" % received)]
+    if origin:
+        headers.append(("origin", origin.encode()))
+    return FakeRecord(offset, key, value, headers)
+
+
+Line = tuple[str, int, bytes | None, bytes | None, Headers]
+
+
+class ListOutbox:
+    """An outbox that keeps what was appended, in order."""
+
+    def __init__(self) -> None:
+        self.lines: list[Line] = []
+
+    def to(self, topic: str, partition: int) -> Callable[..., None]:
+        """Return what appends to a partition of a topic."""
+
+        def append(key: bytes | None, value: bytes | None, headers: Headers | None = None) -> None:
+            self.lines.append((topic, partition, key, value, headers or []))
+
+        return append
+
+    def values(self, topic: str) -> list[bytes]:
+        """Return the values appended to a topic."""
+        return [value for name, _, _, value, _ in self.lines if name == topic and value is not None]
+
+
+class World:
+    """One raw partition, its two steps, and everything durable, driven as a lane drives them."""
+
+    def __init__(self, log: list[FakeRecord], *, retention: Retention = RETENTION) -> None:
+        self.log = log
+        self.retention = retention
+        self.durable: dict[str, list[FakeRecord]] = defaultdict(list)
+        self.committed = 0
+        self.committed_partials = 0
+        self.restart()
+
+    def restart(self) -> None:
+        """Start as a new process does: state from the changelogs, positions from the commits."""
+        self.receipts = Receipts(0, 1, self.retention)
+        self.totals = Totals(0, 1, self.retention)
+        for record in self.durable[topics.changelog(topics.MESSAGES_TABLE)]:
+            self.receipts.restore_fact(record.key or b"", record.value)
+        for record in self.durable[topics.changelog(topics.PARTIALS_TABLE)]:
+            self.receipts.restore_window(record.key or b"", record.value)
+        for record in self.durable[topics.changelog(topics.TOTALS_TABLE)]:
+            self.totals.restore(record.key or b"", record.value)
+        self.position = self.committed
+
+    def write(self, outbox: ListOutbox, *, share: float = 1.0) -> None:
+        """Make the first `share` of an outbox durable."""
+        for topic, _, key, value, headers in outbox.lines[: round(len(outbox.lines) * share)]:
+            records = self.durable[topic]
+            records.append(FakeRecord(len(records), key, value, headers))
+
+    def process(self, count: int, *, share: float = 1.0) -> None:
+        """Process the next records."""
+        outbox = ListOutbox()
+        batch = self.log[self.position : self.position + count]
+        self.receipts.process(batch, outbox, NOW)
+        self.position += len(batch)
+        self.write(outbox, share=share)
+
+    def checkpoint(self, *, share: float = 1.0) -> None:
+        """Checkpoint the first step; commit when all of it was written."""
+        outbox = ListOutbox()
+        self.receipts.checkpoint(outbox)
+        self.write(outbox, share=share)
+        if share == 1.0:
+            self.committed = self.position
+
+    def sum_up(self, *, share: float = 1.0) -> None:
+        """Run the second step on what the first has published; commit when all of it was written."""
+        outbox = ListOutbox()
+        partials = self.durable[topics.PARTIALS]
+        self.totals.process(partials[self.committed_partials :])
+        self.totals.checkpoint(outbox)
+        self.write(outbox, share=share)
+        if share == 1.0:
+            self.committed_partials = len(partials)
+
+    def finish(self) -> None:
+        """Process everything that is left."""
+        self.process(len(self.log))
+        self.checkpoint()
+        self.sum_up()
+
+    def transitions(self) -> dict[tuple[str, str, str], dict[str, object]]:
+        """Return the published transitions by identity: the lowest raw offset holds, as in ClickHouse."""
+        found: dict[tuple[str, str, str], dict[str, object]] = {}
+        for record in self.durable[topics.TRANSITIONS]:
+            row = orjson.loads(record.value or b"")
+            identity = (row["org_id"], row["message_id"], row["new_status"])
+            if identity not in found or row["raw_offset"] < found[identity]["raw_offset"]:
+                found[identity] = row
+        return found
+
+    def windows(self) -> dict[tuple[str, str, str], dict[str, object]]:
+        """Return the published windows by identity: the highest version holds, the later of two alike."""
+        found: dict[tuple[str, str, str], dict[str, object]] = {}
+        for record in self.durable[topics.WINDOWS]:
+            row = orjson.loads(record.value or b"")
+            identity = (row["org_id"], row["channel_id"], row["window_start"])
+            if identity not in found or row["version"] >= found[identity]["version"]:
+                found[identity] = row
+        return found
