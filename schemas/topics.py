@@ -43,13 +43,15 @@ def specs(settings: Settings) -> list[TopicSpec]:
         "window": int((settings.window_retention + settings.spool_max_age).total_seconds() * 1000),
     }
     kept = {"retention.ms": str(millis["raw"]), "message.timestamp.type": "CreateTime"}
+    # One element may be as large as the largest body; a dead letter may be a whole body.
+    whole = {"max.message.bytes": str(settings.ingest_max_body_bytes + 1024 * 1024)}
     compacted = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.2", "segment.ms": "3600000"}
     return [
-        TopicSpec(RAW, config=kept),
+        TopicSpec(RAW, config=kept | whole),
         TopicSpec(TRANSITIONS, config=kept),
         TopicSpec(WINDOWS, config={"cleanup.policy": "compact,delete", "retention.ms": str(millis["raw"])}),
         TopicSpec(ALERTS, config=kept),
-        TopicSpec(DEAD, config={"retention.ms": "-1"}),
+        TopicSpec(DEAD, config={"retention.ms": "-1"} | whole),
         TopicSpec(PARTIALS, config={"retention.ms": str(millis["window"])}),
         *(TopicSpec(changelog(name), config=compacted) for name in (MESSAGES_TABLE, PARTIALS_TABLE, TOTALS_TABLE)),
     ]

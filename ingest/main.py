@@ -1,0 +1,102 @@
+"""The ingress as a process: `run` serves until SIGTERM or SIGINT, then answers what it accepted and returns."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+import uvloop
+from aiohttp import web
+
+from core.errors import ConfigError, PortInUseError
+from core.logs import get
+from core.settings import Settings
+from ingest.link import connect
+from ingest.protocol import Server
+from ingest.publisher import Publisher
+from ingest.server import Ingress
+from ingest.store import KafkaStore
+
+log = get(__name__)
+
+SHUTDOWN_S = 6.0
+"""Longest wait for requests under way when the process ends; every answer is given in less than 5 s."""
+
+
+def run(settings: Settings) -> None:
+    """Serve until told to stop. Raises ConfigError, PortInUseError."""
+    if not settings.kafka_bootstrap_servers:
+        raise ConfigError(
+            "KAFKA_BOOTSTRAP_SERVERS is not set and no sandbox was ever started in STATE_DIR",
+            fix="Set KAFKA_BOOTSTRAP_SERVERS=host:port, or start the sandbox with `receipts up`",
+        )
+    # An event is a handful of small tuples that live for a millisecond: walking them for cycles finds none.
+    gc.set_threshold(200_000, 50, 1000)
+    uvloop.run(_main(settings))
+
+
+async def _main(settings: Settings) -> None:
+    async with serving(settings) as service:
+        stop = asyncio.create_task(_told_to_stop())
+        await asyncio.wait({stop, service.publishing}, return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        log.info("stopping")
+
+
+async def _told_to_stop() -> None:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    await stopped.wait()
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A running ingress: the port it listens on, and the task that ends early only by an error."""
+
+    port: int
+    publishing: asyncio.Task[None]
+
+
+@asynccontextmanager
+async def serving(settings: Settings) -> AsyncIterator[Service]:
+    """Serve while the context lasts; on leaving, answer what was accepted. Raises ConfigError, PortInUseError."""
+    publisher = Publisher(lambda: connect(settings), settings.ingest_ack_timeout_ms / 1000)
+    publishing = asyncio.create_task(publisher.run())
+    ingress = Ingress(settings, KafkaStore(publisher))
+    runner = web.ServerRunner(Server(ingress.handle, ingress.refused), shutdown_timeout=SHUTDOWN_S)
+    try:
+        await runner.setup()
+        try:
+            port = await _listen(runner, settings)
+            log.info("listening", host=settings.ingest_host, port=port)
+            yield Service(port, publishing)
+        finally:
+            await runner.cleanup()
+    finally:
+        await _end(publishing)
+
+
+async def _listen(runner: web.ServerRunner, settings: Settings) -> int:
+    site = web.TCPSite(runner, settings.ingest_host, settings.ingest_port, backlog=1024)
+    try:
+        await site.start()
+    except OSError as error:
+        raise PortInUseError(
+            f"INGEST_PORT={settings.ingest_port}: cannot listen on {settings.ingest_host} ({error.strerror})",
+            fix="Free the port, name another, or set INGEST_PORT=0 for any free one",
+        ) from None
+    port: int = runner.addresses[0][1]
+    return port
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    """Stop a task; an error that ended it before is raised."""
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

@@ -1,0 +1,235 @@
+"""Group commit to Kafka: requests that arrive during a produce round share the next round's batches.
+
+A *generation* is what is produced together: one run of batches for each partition, and one future for each request.
+Records are appended while the round before is under way; at most two generations are in Kafka's hands.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from enum import Enum
+from typing import Any
+
+from core.errors import ConfigError
+from core.kafka import partition_of
+from core.logs import get
+from ingest.delivery import Delivery, Headers
+from ingest.link import Link
+from schemas import topics
+
+log = get(__name__)
+
+IN_FLIGHT = 2
+"""Generations in Kafka's hands: one on the wire, one queued behind it so that the wire is never idle."""
+
+FIRST_BACKOFF_S = 0.1
+LONGEST_BACKOFF_S = 2.0
+CONNECT_TIMEOUT_S = 15.0
+
+
+class Outcome(Enum):
+    """What became of a delivery."""
+
+    STORED = "stored"
+    """All in-sync replicas have all of it."""
+    LATE = "late"
+    """Kafka has not answered in time; it may still store it."""
+    FAILED = "failed"
+    """Kafka was not asked, or refused; a part may be stored."""
+
+
+class Generation:
+    """Batches that are produced together, and the requests that wait for them."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._raw: list[list[Any]] = [[] for _ in range(link.limits.raw_partitions)]
+        self._dead: list[list[Any]] = [[] for _ in range(link.limits.dead_partitions)]
+        self._waiters: list[asyncio.Future[Outcome]] = []
+        self.timer: asyncio.TimerHandle | None = None
+        self.overdue = False
+        self._unanswered = 0
+
+    def add(self, delivery: Delivery, waiter: asyncio.Future[Outcome]) -> None:
+        """Append a request's records to the batches of their partitions."""
+        raw, count, stamp = self._raw, len(self._raw), delivery.received_ms
+        for key, value, headers in delivery.raw:
+            runs = raw[partition_of(key, count)]
+            if not runs or runs[-1].append(timestamp=stamp, key=key, value=value, headers=headers) is None:
+                self._append_first(runs, stamp, key, value, headers)
+        for value, headers in delivery.dead:
+            runs = self._dead[partition_of(value, len(self._dead))]
+            if not runs or runs[-1].append(timestamp=stamp, key=None, value=value, headers=headers) is None:
+                self._append_first(runs, stamp, None, value, headers)
+        self._waiters.append(waiter)
+
+    def _append_first(self, runs: list[Any], stamp: int, key: bytes | None, value: bytes, headers: Headers) -> None:
+        batch = self._link.batch()
+        if batch.append(timestamp=stamp, key=key, value=value, headers=headers) is None:
+            raise AssertionError("an empty batch refused its first record")
+        runs.append(batch)
+
+    async def hand_over(self, settled: Callable[[Generation, bool], None]) -> None:
+        """Give all batches to the producer; `settled` is called once, when Kafka has answered for all of them.
+
+        Raises what `Link.send` raises; `settled` is then never called.
+        """
+        futures = [
+            await self._link.send(topic, partition, batch)
+            for topic, partitions in ((topics.RAW, self._raw), (topics.DEAD, self._dead))
+            for partition, runs in enumerate(partitions)
+            for batch in runs
+        ]
+        self._unanswered = len(futures)
+        failed = False
+
+        def answered(future: asyncio.Future[Any]) -> None:
+            nonlocal failed
+            self._unanswered -= 1
+            if future.cancelled() or future.exception() is not None:
+                failed = True
+                log.warning("kafka refused a batch", error=repr(None if future.cancelled() else future.exception()))
+            if self._unanswered == 0:
+                settled(self, not failed)
+
+        for future in futures:
+            future.add_done_callback(answered)
+
+    def resolve(self, outcome: Outcome) -> None:
+        """Answer every request that still waits."""
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(outcome)
+        self._waiters.clear()
+
+
+class Publisher:
+    """Keeps a link to Kafka open and runs the rounds. `submit` never blocks and never raises."""
+
+    def __init__(self, connect: Callable[[], Awaitable[Link]], ack_timeout_s: float) -> None:
+        self._connect = connect
+        self._ack_timeout_s = ack_timeout_s
+        self._loop = asyncio.get_running_loop()
+        self._link: Link | None = None
+        self._next: Generation | None = None
+        self._in_flight: set[Generation] = set()
+        self._overdue = 0
+        self._filled = asyncio.Event()
+        self._room = asyncio.Event()
+        self._broken = asyncio.Event()
+
+    @property
+    def link(self) -> Link | None:
+        """The link to Kafka, None while there is none."""
+        return self._link
+
+    @property
+    def available(self) -> bool:
+        """Whether a delivery may be submitted: Kafka is there, and nothing it was given is overdue."""
+        return self._link is not None and self._overdue == 0
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits for Kafka."""
+        return self._next is None and not self._in_flight
+
+    def submit(self, delivery: Delivery) -> asyncio.Future[Outcome]:
+        """Add a delivery to the next generation. Cancelling the future cancels nothing else."""
+        waiter: asyncio.Future[Outcome] = self._loop.create_future()
+        if self._link is None or self._overdue:
+            waiter.set_result(Outcome.FAILED)
+            return waiter
+        generation = self._next
+        if generation is None:
+            generation = self._next = Generation(self._link)
+            generation.timer = self._loop.call_later(self._ack_timeout_s, self._expire, generation)
+            self._filled.set()
+        generation.add(delivery, waiter)
+        return waiter
+
+    def _expire(self, generation: Generation) -> None:
+        if generation is self._next:
+            # Kafka has seen nothing of it: it is dropped whole.
+            self._next = None
+            self._filled.clear()
+            generation.resolve(Outcome.FAILED)
+            return
+        generation.overdue = True
+        self._overdue += 1
+        log.warning("kafka is slower than the ack budget", budget_s=self._ack_timeout_s)
+        generation.resolve(Outcome.LATE)
+
+    async def run(self) -> None:
+        """Connect, produce, and connect anew whenever the link breaks. Raises ConfigError; ends when cancelled."""
+        while True:
+            link = self._link = await self._open()
+            self._broken.clear()
+            self._room.set()
+            rounds = asyncio.create_task(self._rounds())
+            try:
+                await self._broken.wait()
+                log.warning("kafka link broken, connecting anew")
+            finally:
+                rounds.cancel()
+                self._drop_all()
+                await link.close()
+
+    async def _open(self) -> Link:
+        backoff = FIRST_BACKOFF_S
+        while True:
+            try:
+                async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                    link = await self._connect()
+            except ConfigError:
+                raise
+            except Exception as error:  # noqa: BLE001 -- whatever keeps Kafka away, the next try may succeed
+                log.warning("kafka is away", error=repr(error), retry_s=backoff)
+                await asyncio.sleep(backoff)
+                backoff = min(backoff * 2, LONGEST_BACKOFF_S)
+            else:
+                log.info("kafka connected", partitions=link.limits.raw_partitions)
+                return link
+
+    async def _rounds(self) -> None:
+        while True:
+            await self._filled.wait()
+            await self._room.wait()
+            generation, self._next = self._next, None
+            self._filled.clear()
+            if generation is None:
+                continue
+            self._in_flight.add(generation)
+            if len(self._in_flight) >= IN_FLIGHT:
+                self._room.clear()
+            try:
+                await generation.hand_over(self._settled)
+            except Exception as error:  # noqa: BLE001 -- aiokafka asserts too; whatever it is, the link is replaced
+                log.warning("kafka takes no batch", error=repr(error))
+                self._broken.set()
+                return
+
+    def _settled(self, generation: Generation, stored: bool) -> None:  # noqa: FBT001 -- a callback's only fact
+        if generation not in self._in_flight:
+            return
+        self._in_flight.remove(generation)
+        self._room.set()
+        if generation.overdue:
+            self._overdue -= 1
+        generation.resolve(Outcome.STORED if stored else Outcome.FAILED)
+        if not stored:
+            self._broken.set()
+
+    def _drop_all(self) -> None:
+        """Answer everything that waits on a link that is given up."""
+        self._link = None
+        waiting = [*self._in_flight, *([self._next] if self._next else [])]
+        self._in_flight.clear()
+        self._next = None
+        self._overdue = 0
+        self._filled.clear()
+        for generation in waiting:
+            generation.resolve(Outcome.FAILED)

@@ -1,0 +1,44 @@
+"""All that is particular to Zoho Desk: its path and its set-up check."""
+
+from __future__ import annotations
+
+from hmac import compare_digest
+from urllib.parse import unquote, unquote_plus
+
+PATH = "/webhooks/zoho-desk"
+JWT_HEADER = "X-ZDesk-JWT"
+
+_SETUP_BODIES = frozenset(
+    head + value + tail for value in ("{}", "[]") for head in ("", "=") for tail in ("", "=")
+) | frozenset({""})
+_SETUP_MAX_BYTES = 64
+
+
+def is_setup_check(body: bytes) -> bool:
+    """Tell whether a stripped body is Zoho's set-up check: empty, `{}`, `[]`, form-encoded `{}`.
+
+    Such a request is unsigned, and nothing of it is published.
+    """
+    if len(body) > _SETUP_MAX_BYTES:
+        return False
+    return "".join(unquote_plus(body.decode("latin-1")).split()) in _SETUP_BODIES
+
+
+class WebhookPath:
+    """The paths that are this webhook's: one a secret, or the bare one when there is no secret."""
+
+    def __init__(self, secrets: tuple[str, ...]) -> None:
+        self._secrets = [secret.encode() for secret in secrets]
+
+    def matches(self, raw_path: str) -> bool:
+        """Tell whether a request's raw path is the webhook's, in a time that says nothing about the secrets."""
+        path = raw_path.partition("?")[0]
+        if not self._secrets:
+            return path == PATH
+        if not path.startswith(PATH + "/"):
+            return False
+        given = unquote(path[len(PATH) + 1 :], errors="surrogateescape").encode(errors="surrogateescape")
+        found = False
+        for secret in self._secrets:
+            found |= compare_digest(given, secret)
+        return found
