@@ -84,3 +84,16 @@ class MissingPartError(ReceiptstreamError):
     """A part of the sandbox is not on this machine and cannot be had."""
 
     tag = "missing_part"
+
+
+class IngressUnavailableError(ReceiptstreamError):
+    """The webhook URL does not answer, or answers that it cannot take events now."""
+
+    tag = "ingress_unavailable"
+    retryable = True
+
+
+class IngressRefusedError(ReceiptstreamError):
+    """The webhook URL answers that it will never take this request."""
+
+    tag = "ingress_refused"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from sandbox.answer_key import rates, windows
 from sandbox.answer_key.ladder import Message, Receipt, follow
 from sandbox.answer_key.reading import Added, Told, Unusable, read
-from sandbox.answer_key.records import RawRecord, distinct, of_bodies
+from sandbox.answer_key.records import RawRecord, distinct, misled, of_bodies
 from sandbox.answer_key.rows import Row, Tables, iso
 
 RETENTION_MS = 48 * windows.HOUR_MS
@@ -35,7 +35,7 @@ def answer(records: Iterable[RawRecord], *, retention_ms: int = RETENTION_MS, no
     types: dict[tuple[str, str], str] = {}
     parked = 0
     for record in known:
-        element = read(record.value)
+        element = Unusable() if misled(record) else read(record.value)
         if isinstance(element, Told):
             receipts.append(_timed(record, element))
         elif isinstance(element, Added):

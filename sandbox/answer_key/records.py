@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -21,10 +22,24 @@ class RawRecord:
     """The header `origin` of a replayed record: partition and offset of its first copy."""
 
 
-def parse_origin(text: str) -> tuple[int, int]:
-    """Read the header `origin`, `partition:offset`."""
-    partition, offset = text.split(":")
-    return int(partition), int(offset)
+NOWHERE = (-1, -1)
+"""The origin of a record whose header `origin` cannot be read."""
+
+
+def parse_origin(text: str | None) -> tuple[int, int] | None:
+    """Read the header `origin`, `partition:offset`; None where there is none."""
+    if text is None:
+        return None
+    match = re.fullmatch(r"([0-9]+):([0-9]+)", text)
+    return (int(match[1]), int(match[2])) if match else NOWHERE
+
+
+def misled(record: RawRecord) -> bool:
+    """Tell whether a record claims to be a copy of one that cannot have been its first copy."""
+    if record.origin is None:
+        return False
+    partition, offset = record.origin
+    return partition != record.partition or offset >= record.offset
 
 
 def distinct(records: Iterable[RawRecord]) -> list[RawRecord]:
@@ -33,12 +48,12 @@ def distinct(records: Iterable[RawRecord]) -> list[RawRecord]:
     A replayed copy stands in only where the record it was made from is not given.
     """
     found: dict[tuple[int, int], RawRecord] = {}
-    for record in records:
-        place = record.origin or (record.partition, record.offset)
-        if record.origin is None:
-            found[place] = record
+    for record in sorted(records, key=lambda each: (each.partition, each.offset)):
+        if record.origin is None or misled(record):
+            found[record.partition, record.offset] = record
         else:
-            found.setdefault(place, replace(record, partition=place[0], offset=place[1]))
+            partition, offset = record.origin
+            found.setdefault(record.origin, replace(record, partition=partition, offset=offset, origin=None))
     return [found[place] for place in sorted(found)]
 
 
