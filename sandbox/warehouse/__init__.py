@@ -1,0 +1,1 @@
+"""ClickHouse's own engine behind ClickHouse's HTTP protocol, in one process, on loopback only."""
