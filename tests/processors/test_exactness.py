@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas import topics
 from tests.processors.world import NOW, FakeRecord, World, raw, status_event
 
 STATUSES = ["SENT", "DELIVERED", "READ", "FAILED"]
@@ -86,3 +87,19 @@ def test_any_order_of_statuses_that_come_once_gives_the_same_times(order: list[t
     base = World([raw(i, status_event(status, NOW + shift)) for i, (status, shift) in enumerate(sorted(order))])
     base.finish()
     assert times == {key[2]: row["updated_time"] for key, row in base.transitions().items()}
+
+
+def test_a_zombies_older_partial_neither_wins_at_recovery_nor_stays_the_newest_of_its_key() -> None:
+    world = World([raw(0, status_event("SENT", NOW)), raw(1, status_event("SENT", NOW, message=2))])
+    world.process(1)
+    world.checkpoint()
+    changelog = world.durable[topics.changelog(topics.PARTIALS_TABLE)]
+    older = [record for record in changelog if record.key != b"watermark"]
+    world.finish()
+    changelog.extend(older)
+    world.restart()
+    assert [partial.last for partial in world.receipts._windows.values()] == [1]
+    world.receipts.mark_all()
+    world.checkpoint()
+    newest = {record.key: record.value for record in changelog}
+    assert newest[older[0].key] != older[0].value
