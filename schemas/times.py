@@ -43,7 +43,8 @@ def _parse_any(text: str) -> int | None:
     ms = int(moment.timestamp()) * 1000 + int(((match[1] or "") + "000")[:3])
     if not 0 <= ms <= LATEST_MS:
         return None
-    if match[2] == "Z":
+    # The minute of the last moment itself is not cached: the rest of it is out of range.
+    if match[2] == "Z" and ms <= LATEST_MS - 60_000:
         _remember(text[:16])
     return ms
 
