@@ -1,0 +1,1 @@
+"""Tests of the whole chain against the answer key."""
