@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
 
 from core.kafka import client_options
 from sandbox.answer_key.records import RawRecord, parse_origin
@@ -14,13 +14,12 @@ RAW_TOPIC = "im.events.raw"
 
 async def collect(bootstrap: str, topic: str = RAW_TOPIC) -> list[RawRecord]:
     """Read a topic from its beginning to where it ends now."""
-    consumer = AIOKafkaConsumer(**client_options(bootstrap), enable_auto_commit=False, auto_offset_reset="earliest")
+    # Without a group, a consumer is assigned every partition of its topic.
+    consumer = AIOKafkaConsumer(topic, **client_options(bootstrap), auto_offset_reset="earliest")
     await consumer.start()
     try:
-        parts = [TopicPartition(topic, number) for number in sorted(await _partitions(consumer, topic))]
-        consumer.assign(parts)
+        parts = sorted(consumer.assignment())
         ends = await consumer.end_offsets(parts)
-        await consumer.seek_to_beginning(*parts)
         found: list[RawRecord] = []
         for part in parts:
             while await consumer.position(part) < ends[part]:
@@ -29,11 +28,6 @@ async def collect(bootstrap: str, topic: str = RAW_TOPIC) -> list[RawRecord]:
         return found
     finally:
         await consumer.stop()
-
-
-async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
-    await consumer.topics()
-    return consumer.partitions_for_topic(topic) or set()
 
 
 def _record(record: Any) -> RawRecord:
