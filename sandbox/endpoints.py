@@ -25,3 +25,8 @@ def write(state_dir: Path, environ: dict[str, str]) -> None:
     draft = target.with_suffix(f".{os.getpid()}")
     draft.write_bytes(orjson.dumps(environ, option=orjson.OPT_INDENT_2))
     draft.replace(target)
+
+
+def clear(state_dir: Path) -> None:
+    """Remove the file: nothing listens any more."""
+    (state_dir / FILE).unlink(missing_ok=True)

@@ -19,10 +19,11 @@ class Lock:
         self.path = path
         self._fd: int | None = None
 
-    def acquire(self, *, wait_s: float = 0.0, inheritable: bool = False) -> bool:
+    def acquire(self, *, wait_s: float = 0.0, inheritable: bool = False, mark: bool = True) -> bool:
         """Take the lock, waiting up to `wait_s`; tell whether it was taken.
 
-        `inheritable` keeps it held by the program that replaces this process with exec.
+        `inheritable` keeps it held by the program that replaces this process with exec. Without `mark` the pid in
+        the file stays as it is.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         fd = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -32,11 +33,17 @@ class Lock:
                 os.close(fd)
                 return False
             time.sleep(POLL_S)
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, str(os.getpid()).encode(), 0)
+        if mark:
+            os.ftruncate(fd, 0)
+            os.pwrite(fd, str(os.getpid()).encode(), 0)
         os.set_inheritable(fd, inheritable)
         self._fd = fd
         return True
+
+    @property
+    def held(self) -> bool:
+        """Whether this object holds the lock."""
+        return self._fd is not None
 
     def release(self) -> None:
         """Give the lock back; harmless when it is not held."""

@@ -1,0 +1,314 @@
+"""The whole stack on one machine, as a library: what `receipts up`, the demo, tests and torture runs start."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import shutil
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+
+from core import logs
+from core.errors import ConfigError, DiskFullError, ReceiptstreamError, StateDirInUseError
+from core.settings import Settings, parse
+from sandbox import broker, endpoints, plan, ports, probes, status
+from sandbox.child import Child
+from sandbox.locks import Lock
+from sandbox.plan import Instance
+from sandbox.setup import run_once
+
+PARTS_START_S = 330.0
+"""Longest wait for broker and warehouse: the first start ever downloads Kafka's jars."""
+ROLES_START_S = 180.0
+PROBE_S = 0.1
+WATCH_S = 3.0
+HUNG_PROBES = 12
+"""Probes in a row without any answer after which a process is taken for hung, and killed: 36 s and more."""
+
+_log = logs.get(__name__)
+
+
+class Stack:
+    """Broker, warehouse and roles as child processes of this one, which dies with them, as they with it.
+
+    `environ` is what the user set: with KAFKA_BOOTSTRAP_SERVERS or CLICKHOUSE_URL the part is his own and not
+    started; a port in it is that port or an error. `roles` limits what is started (the parts included), `scale` says
+    how many of a role. Use it as an async context manager, or `start` and `stop`. `failed` is set when it cannot go on.
+    """
+
+    def __init__(
+        self,
+        state_dir: Path,
+        *,
+        environ: Mapping[str, str],
+        scale: Mapping[str, int] | None = None,
+        roles: Iterable[str] | None = None,
+    ) -> None:
+        given = {name: value for name, value in environ.items() if value}
+        self.state_dir = state_dir.absolute()
+        self.settings: Settings = parse({**given, "STATE_DIR": str(self.state_dir)})
+        self.failed = asyncio.Event()
+        self.failure: ReceiptstreamError | None = None
+        self.moved: list[str] = []
+        """Sentences on ports that are not the default ones."""
+        self._given = given
+        self._scale = dict(scale or {})
+        self._roles = None if roles is None else set(roles)
+        self._lock = Lock(self.state_dir / status.LOCK)
+        self._instances: list[Instance] = []
+        self._children: list[Child] = []
+        self._watching: asyncio.Task[None] | None = None
+        self._session: aiohttp.ClientSession | None = None
+
+    # --- what others read -------------------------------------------------------------------------------------------
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The variables with which any command or client finds the stack."""
+        known = {"KAFKA_BOOTSTRAP_SERVERS": self.kafka_bootstrap, "CLICKHOUSE_URL": self.clickhouse_url}
+        for one in self._instances:
+            if one.role.name == one.name and one.role.name not in plan.PARTS:
+                known[one.role.port_variable] = str(one.port)
+        return {name: value for name, value in known.items() if value}
+
+    @property
+    def kafka_bootstrap(self) -> str:
+        """Kafka's bootstrap servers, '' when this stack has none."""
+        return self.settings.kafka_bootstrap_servers or self._address("broker")
+
+    @property
+    def clickhouse_url(self) -> str:
+        """ClickHouse's URL, '' when this stack has none."""
+        return self.settings.clickhouse_url or self._address("warehouse")
+
+    @property
+    def ingest_url(self) -> str:
+        """The ingress's base URL, '' when this stack has none."""
+        return self._address("ingest")
+
+    @property
+    def dashboard_url(self) -> str:
+        """The dashboard's URL, '' when this stack has none."""
+        return self._address("dashboard")
+
+    @property
+    def broker_kind(self) -> str:
+        """`kafka`, `memory`, or `external`."""
+        return "external" if self.settings.kafka_bootstrap_servers else broker.describe(self.state_dir).get("kind", "")
+
+    def pids(self) -> dict[str, int]:
+        """Return the pid of each living instance by name."""
+        return {child.instance.name: child.pid for child in self._children if child.pid is not None}
+
+    def rows(self) -> list[status.Row]:
+        """Return what `receipts ps` shows."""
+        return [
+            status.Row(
+                child.instance.name,
+                child.pid,
+                child.state,
+                child.restarts,
+                child.instance.address,
+                child.instance.port,
+                child.created,
+            )
+            for child in self._children
+        ]
+
+    # --- life -------------------------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self.start()
+        except BaseException:
+            await self.stop()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Start everything and return once everything serves. Raises ReceiptstreamError; then call `stop`."""
+        self._take_directory()
+        self._instances = self._plan()
+        self._session = aiohttp.ClientSession()
+        self._launch(one for one in self._instances if one.role.name in plan.PARTS)
+        await self.wait_ready(PARTS_START_S)
+        await self._set_up()
+        endpoints.write(self.state_dir, self.environ)
+        self._launch(one for one in self._instances if one.role.name not in plan.PARTS)
+        await self.wait_ready(ROLES_START_S)
+        self._watching = asyncio.create_task(self._watch())
+
+    async def stop(self) -> None:
+        """Drain in order: what takes events in first, what stores them last. Returns within 20 s."""
+        if self._watching is not None:
+            self._watching.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._watching
+            self._watching = None
+        for stage in sorted({child.instance.role.stage for child in self._children}):
+            members = [child for child in self._children if child.instance.role.stage == stage]
+            await asyncio.gather(*(child.stop(child.instance.role.drain_s) for child in members))
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+        if self._lock.held:
+            self._changed()
+            endpoints.clear(self.state_dir)
+            self._lock.release()
+
+    def kill(self, name: str) -> int:
+        """Kill an instance with SIGKILL, as a crash would; return the pid it had. The supervision starts it again."""
+        child = next(child for child in self._children if child.instance.name == name)
+        pid = child.pid
+        if pid is None:
+            raise ReceiptstreamError(f"{name} does not run")
+        child.kill()
+        return pid
+
+    async def wait_ready(self, timeout_s: float = ROLES_START_S) -> None:
+        """Wait until every instance serves. Raises ReceiptstreamError naming the one that does not, and why."""
+        deadline = time.monotonic() + timeout_s
+        while waiting := [child for child in self._children if child.state != "running"]:
+            reasons = await asyncio.gather(*(self._probe(child) for child in waiting))
+            self._raise_failure()
+            if time.monotonic() > deadline:
+                told = "; ".join(f"{c.instance.name}: {why}" for c, why in zip(waiting, reasons, strict=True) if why)
+                raise ReceiptstreamError(f"not ready after {timeout_s:.0f} s: {told}", fix=f"See {self._logs}")
+            await asyncio.sleep(PROBE_S)
+
+    # --- steps of the start -----------------------------------------------------------------------------------------
+
+    def _take_directory(self) -> None:
+        try:
+            self.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._logs.mkdir(exist_ok=True)
+            taken = self._lock.acquire()
+        except OSError as error:
+            raise ConfigError(
+                f"STATE_DIR={self.state_dir}: {error.strerror}", fix="Name a directory that can be written"
+            ) from error
+        if not taken:
+            raise StateDirInUseError(
+                f"process {self._lock.holder()} already runs the sandbox of {self.state_dir}",
+                fix="Stop it, or name another directory with --state-dir",
+            )
+        if any(character in str(self.state_dir) for character in ",?\n"):
+            raise ConfigError(f"STATE_DIR={str(self.state_dir)!r}: a comma, ? or line end cannot be in it")
+        self._check_room()
+        if left := status.clear_orphans(self.state_dir):
+            _log.warning("killed what an earlier supervisor left", roles=left)
+
+    def _check_room(self) -> None:
+        free, wanted = shutil.disk_usage(self.state_dir).free, self.settings.sandbox_min_free_bytes
+        if free < wanted:
+            raise DiskFullError(
+                f"only {free // 2**20} MiB are free on the disk of {self.state_dir}, {wanted // 2**20} MiB are wanted",
+                fix="Free some, name another directory with --state-dir, or lower SANDBOX_MIN_FREE_BYTES",
+            )
+
+    def _plan(self) -> list[Instance]:
+        available = {role.name for role in plan.ROLES if importlib.util.find_spec(f"cli.{role.name}") is not None}
+        if self._roles is not None:
+            available &= self._roles
+        external = set()
+        if self.settings.kafka_bootstrap_servers:
+            external.add("broker")
+        if self.settings.clickhouse_url:
+            external.add("warehouse")
+        kept = {row.role: row.port for row in status.read(self.state_dir)}
+        numbers = plan.counts(self._scale, available, external)
+        return [
+            self._instance(name, plan.BY_NAME[role], kept.get(name))
+            for role, number in numbers.items()
+            for name in plan.names(plan.BY_NAME[role], number)
+        ]
+
+    def _instance(self, name: str, role: plan.Role, kept: int | None) -> Instance:
+        host = self._given.get(role.host_variable, ports.LOOPBACK)
+        first = name == role.name
+        wanted = int(self._given.get(role.port_variable, role.default_port)) if first else 0
+        explicit = first and role.port_variable in self._given
+        port = ports.choose(role.port_variable, wanted, explicit=explicit, kept=kept, host=host)
+        if first and wanted not in (0, port):
+            self.moved.append(f"{role.port_variable} is {port}: {wanted} was taken when this sandbox was made")
+        own = plan.own_environ(name, role, port, self.state_dir, self.settings.spool_path)
+        return Instance(name, role, host, port, own)
+
+    async def _set_up(self) -> None:
+        """Create topics and tables; those of roles that are not here are not asked for."""
+        commands = [("topics", self.kafka_bootstrap), ("migrate", self.clickhouse_url)]
+        wanted = [name for name, needed in commands if needed and importlib.util.find_spec(f"cli.{name}") is not None]
+        await asyncio.gather(*(run_once(name, self._child_environ(), self._logs / f"{name}.log") for name in wanted))
+
+    def _launch(self, instances: Iterable[Instance]) -> None:
+        shared = self._child_environ()
+        for one in instances:
+            child = Child(one, {**shared, **one.environ}, self._logs / f"{one.name}.log", self._changed)
+            self._children.append(child)
+            child.start().add_done_callback(partial(self._ended, child))
+
+    def _child_environ(self) -> dict[str, str]:
+        parts = {"KAFKA_BOOTSTRAP_SERVERS": self.kafka_bootstrap, "CLICKHOUSE_URL": self.clickhouse_url}
+        return {**self._given, **parts, "STATE_DIR": str(self.state_dir), "TZ": "UTC", "PYTHONUNBUFFERED": "1"}
+
+    # --- supervision ------------------------------------------------------------------------------------------------
+
+    def _ended(self, child: Child, supervision: asyncio.Task[None]) -> None:
+        if not supervision.cancelled() and (error := supervision.exception()) is not None:
+            self._fail(ReceiptstreamError(f"{child.instance.name} cannot be started: {error}"))
+        if child.misconfigured:
+            self._fail(ConfigError(f"{child.instance.name} refused to start: {child.last_line()}"))
+
+    async def _watch(self) -> None:
+        """Mark restarted instances as running, kill hung ones, keep logs bounded."""
+        silent: dict[str, int] = {}
+        while True:
+            await asyncio.sleep(WATCH_S)
+            for child in list(self._children):
+                child.rotate()
+                why = await self._probe(child)
+                name = child.instance.name
+                silent[name] = silent.get(name, 0) + 1 if child.state == "running" and "does not answer" in why else 0
+                if silent[name] >= HUNG_PROBES:
+                    _log.error("hung: killed", name=name, why=why)
+                    silent[name] = 0
+                    child.kill()
+
+    async def _probe(self, child: Child) -> str:
+        if child.pid is None or self._session is None:
+            return f"it does not run; its last line: {child.last_line()}"
+        why = await probes.why_not_ready(child.instance, self._session)
+        if not why:
+            child.mark_ready()
+        return why
+
+    def _fail(self, error: ReceiptstreamError) -> None:
+        self.failure = self.failure or error
+        self.failed.set()
+
+    def _raise_failure(self) -> None:
+        if self.failure is not None:
+            raise self.failure
+
+    def _changed(self) -> None:
+        with suppress(OSError):  # a full disk must not end the supervision
+            status.write(self.state_dir, self.rows())
+
+    @property
+    def _logs(self) -> Path:
+        return self.state_dir / "logs"
+
+    def _address(self, name: str) -> str:
+        return next((one.address for one in self._instances if one.name == name), "")
