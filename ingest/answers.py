@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import orjson
 from aiohttp.web import Response
@@ -22,8 +21,6 @@ class Refusal:
     headers: tuple[tuple[str, str], ...] = ()
     close: bool = False
     """The connection is closed, because what follows on it cannot be told from the refused request."""
-
-    CACHE: ClassVar[str] = "no-store"
 
     def response(self) -> Response:
         """Make the HTTP response."""
@@ -51,6 +48,9 @@ _RETRY = (("Retry-After", str(RETRY_AFTER_S)),)
 NOT_FOUND = Refusal(404, "not_found", "No webhook lives here: check the URL, its last part included.")
 METHOD_NOT_ALLOWED = Refusal(
     405, "method_not_allowed", "Send events with POST; GET and HEAD check the URL.", (("Allow", "GET, HEAD, POST"),)
+)
+UNKNOWN_METHOD = Refusal(
+    405, METHOD_NOT_ALLOWED.code, METHOD_NOT_ALLOWED.message, METHOD_NOT_ALLOWED.headers, close=True
 )
 READ_ONLY = Refusal(405, "method_not_allowed", "Use GET or HEAD here.", (("Allow", "GET, HEAD"),))
 TOO_LARGE = Refusal(

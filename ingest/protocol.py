@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 from aiohttp import web
+from aiohttp.http_exceptions import BadHttpMethod
 from aiohttp.web_protocol import RequestHandler
 
 from core.logs import get
@@ -22,6 +23,12 @@ log = get(__name__)
 HEADERS_TIMEOUT_S = 10.0
 KEEPALIVE_TIMEOUT_S = 75.0
 LINGERING_S = 2.0
+
+_FAILED = 500
+_REFUSALS: dict[type, answers.Refusal] = {
+    # A method that aiohttp's parser has never heard of.
+    BadHttpMethod: answers.UNKNOWN_METHOD,
+}
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -75,10 +82,10 @@ class Protocol(RequestHandler):
         request: web.BaseRequest,
         status: int = 500,
         exc: BaseException | None = None,
-        message: str | None = None,  # noqa: ARG002 -- it quotes the request
+        message: str | None = None,  # noqa: ARG002 -- it may quote the request
     ) -> web.StreamResponse:
         """Answer what aiohttp could not parse (400), or an error that escaped the handler (500)."""
-        refusal = answers.BAD_REQUEST if status == HTTPStatus.BAD_REQUEST else answers.INTERNAL
+        refusal = _REFUSALS.get(type(exc), answers.BAD_REQUEST) if status < _FAILED else answers.INTERNAL
         self._on_refused(refusal.code)
         if refusal is answers.INTERNAL:
             log.error("request failed", error=type(exc).__name__)

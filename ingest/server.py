@@ -27,8 +27,8 @@ from ingest.tally import Tally
 
 log = get(__name__)
 
-SOURCE_HEADER = "X-Receipts-Source"
-"""Set to `simulator` by simulated traffic, so that it can be told apart later."""
+SIMULATOR_AGENT = "receiptstream-simulator"
+"""The User-Agent of simulated traffic, whose records say so in their `source`."""
 
 _READS = (hdrs.METH_GET, hdrs.METH_HEAD)
 
@@ -97,11 +97,11 @@ class Ingress:
             return answers.accepted(0, 0)
         if request.method != hdrs.METH_POST:
             raise Refused(answers.METHOD_NOT_ALLOWED)
-        with self._admission.enter() as ticket, metrics.INGEST_IN_FLIGHT.track_inprogress():
+        with self._admission.enter() as ticket:
             return await self._take(request, ticket)
 
     async def _take(self, request: web.BaseRequest, ticket: Ticket) -> web.Response:
-        source = SIMULATOR if request.headers.get(SOURCE_HEADER) == SIMULATOR else WEBHOOK
+        source = SIMULATOR if request.headers.get(hdrs.USER_AGENT) == SIMULATOR_AGENT else WEBHOOK
         try:
             body = await read_body(request, ticket, self._settings.ingest_max_body_bytes)
         except BrokenError as error:
@@ -149,6 +149,7 @@ class Ingress:
 
     async def _metrics(self) -> web.Response:
         self._tally.flush()
+        metrics.INGEST_IN_FLIGHT.set(self._admission.requests)
         return web.Response(body=generate_latest(metrics.REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 

@@ -12,6 +12,7 @@ _SETUP_BODIES = frozenset(
     head + value + tail for value in ("{}", "[]") for head in ("", "=") for tail in ("", "=")
 ) | frozenset({""})
 _SETUP_MAX_BYTES = 64
+_NO_SPACE = str.maketrans("", "", " \t\r\n")
 
 
 def is_setup_check(body: bytes) -> bool:
@@ -21,7 +22,7 @@ def is_setup_check(body: bytes) -> bool:
     """
     if len(body) > _SETUP_MAX_BYTES:
         return False
-    return "".join(unquote_plus(body.decode("latin-1")).split()) in _SETUP_BODIES
+    return unquote_plus(body.decode("latin-1")).translate(_NO_SPACE) in _SETUP_BODIES
 
 
 class WebhookPath:

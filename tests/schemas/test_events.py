@@ -10,14 +10,15 @@ from hypothesis import strategies as st
 
 from schemas.events import OtherEvent, Rejected, StatusEvent, decode, key_of, route, type_of
 
+PAYLOAD = {
+    "messageOldStatus": "SENT",
+    "messageNewStatus": {"updatedTime": "2025-10-09T07:27:19.394Z", "status": "DELIVERED"},
+    "messageId": 50007000000006017,
+    "sessionId": 50007000000004136,
+    "channelId": 50007000000004080,
+}
 STATUS = {
-    "payload": {
-        "messageOldStatus": "SENT",
-        "messageNewStatus": {"updatedTime": "2025-10-09T07:27:19.394Z", "status": "DELIVERED"},
-        "messageId": 50007000000006017,
-        "sessionId": 50007000000004136,
-        "channelId": 50007000000004080,
-    },
+    "payload": PAYLOAD,
     "eventTime": "1751022087019",
     "eventType": "IM_Message_Status",
     "orgId": "106553778",
@@ -26,7 +27,7 @@ STATUS = {
 
 def status(**changes: object) -> bytes:
     """Return the sample with payload fields changed, or removed where the value is `...`."""
-    payload = {**STATUS["payload"], **changes}  # type: ignore[dict-item] -- the sample's payload is a dict
+    payload = {**PAYLOAD, **changes}
     return orjson.dumps({**STATUS, "payload": {name: value for name, value in payload.items() if value is not ...}})
 
 

@@ -19,9 +19,7 @@ def test_a_time_survives_being_written_and_read(ms: int) -> None:
     assert parse_iso(text) == ms
     assert parse_iso(text) == ms, "the second reading comes from the cached minute"
     assert to_iso(ms) == text
-    assert datetime.fromisoformat(text) == datetime.fromtimestamp(ms // 1000, UTC).replace(
-        microsecond=ms % 1000 * 1000
-    )
+    assert datetime.fromisoformat(text) == datetime.fromtimestamp(ms // 1000, UTC).replace(microsecond=ms % 1000 * 1000)
 
 
 @pytest.mark.parametrize(
@@ -58,9 +56,9 @@ def test_every_documented_form_is_read(text: str, ms: int) -> None:
         "2025-10-09T07:27:1a.394Z",
         "2025-10-09T07:27:19x394Z",
         "2025-10-09T07:27x19.394Z",
-        "٢٠٢٥-10-09T07:27:19Z",
-        "2025-10-09T07:27:١٩Z",
-        "2025-10-09T07:27:19.٣٩٤Z",
+        "\u0662\u0660\u0662\u0665-10-09T07:27:19Z",
+        "2025-10-09T07:27:\u0661\u0669Z",
+        "2025-10-09T07:27:19.\u0663\u0669\u0664Z",
         "1969-12-31T23:59:59Z",
         "9999-12-31T23:59:59Z",
         "2025-10-09T07:27:19+99:99",

@@ -1,0 +1,121 @@
+"""A Kafka for the ingress's tests, and an ingress in this process that writes to it."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from core.kafka import create_topics
+from core.settings import Settings, parse
+from ingest.main import serving
+from schemas import topics
+from tests.ingest.kafka import Kafka, Reader
+
+SECRET = "a-path-secret"  # not a secret but its likeness
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
+    """Start a broker with the ingress's topics, shared by the tests that leave it alone."""
+    broker = Kafka(tmp_path_factory.mktemp("kafka"))
+    broker.start()
+    try:
+        asyncio.run(_prepare(broker))
+        yield broker
+    finally:
+        broker.stop()
+
+
+async def _prepare(broker: Kafka) -> None:
+    await broker.wait()
+    settings = settings_for(broker, broker.home)
+    specs = [spec for spec in topics.specs(settings) if spec.name in (topics.RAW, topics.DEAD)]
+    await create_topics(broker.bootstrap, specs, partitions=4, replication=1)
+
+
+def settings_for(broker: Kafka, state_dir: Path, **changes: str) -> Settings:
+    """Return settings of an ingress on any free port."""
+    return parse(
+        {
+            "KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap,
+            "INGEST_PORT": "0",
+            "INGEST_PATH_SECRETS": SECRET,
+            "STATE_DIR": str(state_dir),
+            **changes,
+        }
+    )
+
+
+class Client:
+    """Talks to one ingress."""
+
+    def __init__(self, session: aiohttp.ClientSession, port: int) -> None:
+        self._session = session
+        self.port = port
+        self.root = f"http://127.0.0.1:{port}"
+        self.url = f"{self.root}/webhooks/zoho-desk/{SECRET}"
+
+    async def call(self, method: str, url: str = "", **options: Any) -> tuple[int, Any]:
+        """Return status and JSON body (None when it is empty) of a request."""
+        async with self._session.request(method, url or self.url, **options) as response:
+            text = await response.read()
+            return response.status, await response.json() if text else None
+
+    async def post(self, body: bytes, **headers: str) -> tuple[int, Any]:
+        """Post a body to the webhook; underscores in header names stand for hyphens."""
+        # aiohttp warns of large bodies that are bare bytes.
+        return await self.call(
+            "POST",
+            data=io.BytesIO(body) if len(body) > 2**20 else body,
+            headers={name.replace("_", "-"): value for name, value in headers.items()},
+        )
+
+    async def until_ready(self) -> None:
+        """Wait until the ingress says that it is ready."""
+        async with asyncio.timeout(30):
+            while (await self.call("GET", self.root + "/readyz"))[0] != 200:  # noqa: ASYNC110 -- another program's state
+                await asyncio.sleep(0.02)
+
+
+Serve = Callable[..., AbstractAsyncContextManager[Client]]
+
+
+@asynccontextmanager
+async def client_of(settings: Settings) -> AsyncIterator[Client]:
+    """Run an ingress in this loop and talk to it."""
+    async with serving(settings) as service, aiohttp.ClientSession(auto_decompress=False) as session:
+        yield Client(session, service.port)
+
+
+@pytest.fixture
+def serve(kafka: Kafka, tmp_path: Path) -> Serve:
+    """Start an ingress on the shared Kafka with settings of the test's choice; ready when the context begins."""
+
+    @asynccontextmanager
+    async def start(**changes: str) -> AsyncIterator[Client]:
+        async with client_of(settings_for(kafka, tmp_path, **changes)) as client:
+            await client.until_ready()
+            yield client
+
+    return start
+
+
+@pytest.fixture
+async def raw(kafka: Kafka) -> AsyncIterator[Reader]:
+    """Read what a test adds to im.events.raw."""
+    async with Reader(kafka.bootstrap, topics.RAW) as reader:
+        yield reader
+
+
+@pytest.fixture
+async def dead(kafka: Kafka) -> AsyncIterator[Reader]:
+    """Read what a test adds to im.events.dead."""
+    async with Reader(kafka.bootstrap, topics.DEAD) as reader:
+        yield reader
