@@ -72,7 +72,7 @@ def command(
         span_ms=span_ms,
         seed=secrets.randbelow(100_000) if seed is None else seed,
     )
-    target = url or webhook_url(_settings.load(state_dir).state_dir)
+    target = url or webhook_url(_settings.load(state_dir))
     run = Run(target, traffic, Pace(rate=rate, live=live), senders, answer_key)
     click.echo(asyncio.run(run.go()))
 

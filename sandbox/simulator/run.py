@@ -11,25 +11,31 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from core.clock import now_ms
 from core.errors import ConfigError
+from core.settings import Settings
 from sandbox import endpoints
 from sandbox.answer_key import answer_of_bodies
+from sandbox.plan import reachable
 from sandbox.simulator import key_file
 from sandbox.simulator.client import Outcome, Pace, send, shown
 from sandbox.simulator.config import Traffic
 from sandbox.simulator.traffic import Call, Event, calls, events
 
-URL_NAME = "INGEST_URL"
+PORT_NAME = "INGEST_PORT"
+PATH = "/webhooks/zoho-desk"
 LIVE_LINGER_MS = 1000
 
 
-def webhook_url(state_dir: Path) -> str:
-    """Return the webhook URL of the sandbox of a state directory. Raises ConfigError when none runs there."""
-    url = endpoints.read(state_dir).get(URL_NAME)
-    if not url:
+def webhook_url(settings: Settings) -> str:
+    """Return the webhook URL of the sandbox that runs in the state directory. Raises ConfigError when none does."""
+    port = endpoints.read(settings.state_dir).get(PORT_NAME)
+    if not port:
         raise ConfigError(
-            f"no sandbox has run in {state_dir}", fix="Start one with `receipts up`, or name where to send with --url"
+            f"no sandbox runs in {settings.state_dir}",
+            fix="Start one with `receipts up`, or name where to send with --url",
         )
-    return url
+    secrets = settings.ingest_path_secrets
+    secret = f"/{secrets[0].get_secret_value()}" if secrets else ""
+    return f"http://{reachable(settings.ingest_host)}:{port}{PATH}{secret}"
 
 
 @dataclass(slots=True)
