@@ -17,6 +17,7 @@ from core.settings import Settings, parse
 from ingest.main import serving
 from schemas import topics
 from tests.ingest.kafka import Kafka, Reader
+from tests.ingest.waiting import until
 
 SECRET = "a-path-secret"  # not a secret but its likeness
 
@@ -79,9 +80,11 @@ class Client:
 
     async def until_ready(self) -> None:
         """Wait until the ingress says that it is ready."""
-        async with asyncio.timeout(30):
-            while (await self.call("GET", self.root + "/readyz"))[0] != 200:  # noqa: ASYNC110 -- another program's state
-                await asyncio.sleep(0.02)
+        await until(self.ready)
+
+    async def ready(self) -> bool:
+        """Tell whether the ingress says that it is ready."""
+        return (await self.call("GET", self.root + "/readyz"))[0] == 200
 
 
 Serve = Callable[..., AbstractAsyncContextManager[Client]]

@@ -17,6 +17,7 @@ from ingest import protocol, reading
 from schemas import topics
 from tests.ingest.conftest import SECRET, Client, Serve
 from tests.ingest.kafka import Reader
+from tests.ingest.waiting import until
 
 pytestmark = pytest.mark.stack
 
@@ -211,10 +212,11 @@ async def test_too_many_requests_or_bytes_in_flight_are_told_to_come_back(serve:
     async with serve(INGEST_MAX_IN_FLIGHT_REQUESTS="1") as client:
         reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
         writer.write(f"POST /webhooks/zoho-desk/{SECRET} HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n".encode())
-        async with asyncio.timeout(10):
-            # Until the server has read the first request's headers.
-            while (await client.post(SAMPLE))[0] == 200:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
+
+        async def refused() -> bool:
+            return (await client.post(SAMPLE))[0] == 429
+
+        await until(refused)  # the server has read the first request's headers
         async with aiohttp.request("POST", client.url, data=SAMPLE) as response:
             assert response.status == 429
             assert int(response.headers["Retry-After"]) > 0

@@ -1,0 +1,244 @@
+"""Group commit: who shares a round, who waits for whom, what a broken link leaves behind."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import cast
+
+import pytest
+
+from core.errors import BrokerUnavailableError, ConfigError
+from ingest.body import Parked
+from ingest.delivery import Delivery, build
+from ingest.link import Limits, Link
+from ingest.publisher import Outcome, Publisher
+from tests.ingest.waiting import until
+
+
+class FakeBatch:
+    """Holds up to three records, or one of any size."""
+
+    def __init__(self) -> None:
+        self.values: list[bytes] = []
+
+    def append(self, *, timestamp: int, key: bytes | None, value: bytes, headers: object) -> object | None:
+        if len(self.values) == 3:
+            return None
+        self.values.append(value)
+        return self
+
+
+class FakeLink:
+    """Kafka as the publisher sees it; the test answers each batch."""
+
+    def __init__(self) -> None:
+        self.limits = Limits(1, 1, 1000, 1000)
+        self.sent: list[tuple[str, list[bytes], asyncio.Future[None]]] = []
+        self.arrived = asyncio.Event()
+        self.error: Exception | None = None
+        self.closed = False
+
+    def batch(self) -> FakeBatch:
+        return FakeBatch()
+
+    async def send(self, topic: str, partition: int, batch: FakeBatch) -> asyncio.Future[None]:
+        if self.error is not None:
+            raise self.error
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.sent.append((topic, batch.values, future))
+        self.arrived.set()
+        return future
+
+    async def next(self) -> tuple[str, list[bytes], asyncio.Future[None]]:
+        async with asyncio.timeout(5):
+            while not self.sent:
+                self.arrived.clear()
+                await self.arrived.wait()
+        return self.sent.pop(0)
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+def delivery(*values: bytes) -> Delivery:
+    return build([(b"k", value, "1", "T") for value in values], [], received_ms=1, delivery="d", source="webhook")
+
+
+@asynccontextmanager
+async def publishing(*links: FakeLink | Exception, budget_s: float = 60.0) -> AsyncIterator[Publisher]:
+    waiting = list(links)
+
+    async def connect() -> Link:
+        if not waiting:
+            await asyncio.Event().wait()
+        link = waiting.pop(0)
+        if isinstance(link, Exception):
+            raise link
+        return cast("Link", link)
+
+    publisher = Publisher(connect, budget_s)
+    task = asyncio.create_task(publisher.run())
+    try:
+        if isinstance(links[0], FakeLink):
+            await until(lambda: publisher.link is not None)
+        yield publisher
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def test_requests_that_arrive_during_a_round_share_the_next_one() -> None:
+    link = FakeLink()
+    async with publishing(link) as publisher:
+        first = [publisher.submit(delivery(b"a")), publisher.submit(delivery(b"b"))]
+        _, values, answer = await link.next()
+        assert values == [b"a", b"b"]
+        second = publisher.submit(delivery(b"c"))
+        assert (await link.next())[1] == [b"c"], "one more round is queued behind the one on the wire"
+        later = [publisher.submit(delivery(b"d")), publisher.submit(delivery(b"e"))]
+        await asyncio.sleep(0)
+        assert link.sent == []
+        answer.set_result(None)
+        assert await asyncio.gather(*first) == [Outcome.STORED] * 2
+        _, values, answer = await link.next()
+        assert values == [b"d", b"e"]
+        answer.set_result(None)
+        assert await asyncio.gather(*later) == [Outcome.STORED] * 2
+        assert not second.done()
+
+
+async def test_a_full_batch_is_followed_by_another_in_order() -> None:
+    link = FakeLink()
+    async with publishing(link) as publisher:
+        waiter = publisher.submit(delivery(*(b"%d" % number for number in range(7))))
+        answers = []
+        for expected in ([b"0", b"1", b"2"], [b"3", b"4", b"5"], [b"6"]):
+            _, values, answer = await link.next()
+            assert values == expected
+            answers.append(answer)
+        for answer in answers:
+            assert not waiter.done()
+            answer.set_result(None)
+        assert await waiter is Outcome.STORED
+
+
+async def test_dead_letters_of_a_request_must_be_stored_too() -> None:
+    link = FakeLink()
+    async with publishing(link) as publisher:
+        waiter = publisher.submit(
+            build([(b"k", b"a", "1", "T")], [Parked(b"x", "r", "d")], received_ms=1, delivery="d", source="webhook")
+        )
+        sent = [await link.next(), await link.next()]
+        assert [(topic, values) for topic, values, _ in sent] == [("im.events.raw", [b"a"]), ("im.events.dead", [b"x"])]
+        sent[0][2].set_result(None)
+        await asyncio.sleep(0)
+        assert not waiter.done()
+        sent[1][2].set_result(None)
+        assert await waiter is Outcome.STORED
+
+
+async def test_a_cancelled_request_cancels_nothing_else() -> None:
+    link = FakeLink()
+    async with publishing(link) as publisher:
+        cancelled, other = publisher.submit(delivery(b"a")), publisher.submit(delivery(b"b"))
+        cancelled.cancel()
+        _, values, answer = await link.next()
+        assert values == [b"a", b"b"]
+        answer.set_result(None)
+        assert await other is Outcome.STORED
+
+
+async def test_without_a_link_nothing_is_taken() -> None:
+    async with publishing(BrokerUnavailableError("away")) as publisher:
+        assert not publisher.available
+        assert await publisher.submit(delivery(b"a")) is Outcome.FAILED
+
+
+async def test_a_link_is_tried_again_until_there_is_one() -> None:
+    link = FakeLink()
+    async with publishing(BrokerUnavailableError("away"), OSError("odd"), link) as publisher:
+        await until(lambda: publisher.available)
+        waiter = publisher.submit(delivery(b"a"))
+        (await link.next())[2].set_result(None)
+        assert await waiter is Outcome.STORED
+
+
+async def test_a_wrong_topic_ends_it() -> None:
+    async def connect() -> Link:
+        raise ConfigError("the topic has other partitions")
+
+    with pytest.raises(ConfigError):
+        await Publisher(connect, 1.0).run()
+
+
+async def test_a_late_round_is_told_late_and_nothing_more_is_taken_until_it_is_answered() -> None:
+    link = FakeLink()
+    async with publishing(link, budget_s=0.05) as publisher:
+        waiter = publisher.submit(delivery(b"a"))
+        answer = (await link.next())[2]
+        assert await waiter is Outcome.LATE
+        assert not publisher.available
+        assert await publisher.submit(delivery(b"b")) is Outcome.FAILED
+        answer.set_result(None)
+        await until(lambda: publisher.available)
+        waiter = publisher.submit(delivery(b"c"))
+        (await link.next())[2].set_result(None)
+        assert await waiter is Outcome.STORED
+
+
+async def test_a_round_that_kafka_never_saw_is_dropped_whole() -> None:
+    link = FakeLink()
+    async with publishing(link, budget_s=0.05) as publisher:
+        shown = [publisher.submit(delivery(b"a"))]
+        answers = [(await link.next())[2]]
+        shown.append(publisher.submit(delivery(b"b")))
+        answers.append((await link.next())[2])
+        hidden = publisher.submit(delivery(b"c"))
+        assert await hidden is Outcome.FAILED
+        assert [await waiter for waiter in shown] == [Outcome.LATE] * 2
+        for answer in answers:
+            answer.set_result(None)
+        await until(lambda: publisher.available)
+        assert link.sent == []
+
+
+@pytest.mark.parametrize("how", ["answer", "cancelled", "send", "assertion"])
+async def test_a_refused_batch_fails_its_round_and_the_link_is_replaced(how: str) -> None:
+    first, second = FakeLink(), FakeLink()
+    if how == "send":
+        first.error = BrokerUnavailableError("no leader")
+    if how == "assertion":
+        first.error = AssertionError("Unrecognized partition")
+    async with publishing(first, second) as publisher:
+        waiter = publisher.submit(delivery(b"a"))
+        if first.error is None:
+            answer = (await first.next())[2]
+            if how == "cancelled":
+                answer.cancel()
+            else:
+                answer.set_exception(BrokerUnavailableError("sequence"))
+        assert await waiter is Outcome.FAILED
+        await until(lambda: first.closed and publisher.available)
+        waiter = publisher.submit(delivery(b"b"))
+        (await second.next())[2].set_result(None)
+        assert await waiter is Outcome.STORED
+
+
+async def test_an_answer_after_the_link_was_given_up_harms_nothing() -> None:
+    first, second = FakeLink(), FakeLink()
+    async with publishing(first, second) as publisher:
+        waiters = [publisher.submit(delivery(b"a"))]
+        broken = (await first.next())[2]
+        waiters.append(publisher.submit(delivery(b"b")))
+        late = (await first.next())[2]
+        broken.set_exception(BrokerUnavailableError("x"))
+        assert [await waiter for waiter in waiters] == [Outcome.FAILED] * 2
+        await until(lambda: publisher.available)
+        late.set_result(None)
+        waiter = publisher.submit(delivery(b"c"))
+        (await second.next())[2].set_result(None)
+        assert await waiter is Outcome.STORED
+        assert publisher.idle
