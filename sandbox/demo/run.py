@@ -23,7 +23,7 @@ from sandbox.simulator.client import Outcome, send
 from sandbox.simulator.traffic import Call, Event
 from sandbox.stack import Stack
 
-SENDERS = 8
+SENDERS = 16
 ARRIVAL_S = 60.0
 PATH = "/webhooks/zoho-desk"
 _OWN_PORTS = dict.fromkeys(("SANDBOX_KAFKA_PORT", "SANDBOX_CLICKHOUSE_PORT", "INGEST_PORT", "DASHBOARD_PORT"), "0")
