@@ -1,0 +1,42 @@
+"""Fixtures that all tests share: a Kafka, a ClickHouse, a whole stack, each once a session.
+
+Where the environment names KAFKA_BOOTSTRAP_SERVERS or CLICKHOUSE_URL the tests use those instead of the sandbox's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.util import find_spec
+
+import pytest
+
+from tests.stack import Up, given_parts
+
+ROLES = ("ingest", "processor", "sink", "notifier", "dashboard")
+
+
+@pytest.fixture(scope="session")
+def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """Start a Kafka and a ClickHouse with the pipeline's topics and tables, without roles."""
+    scale = {role: 0 for role in ROLES if find_spec(f"cli.{role}") is not None}
+    with Up(tmp_path_factory.mktemp("parts"), given_parts(), scale) as up:
+        yield up
+
+
+@pytest.fixture(scope="session")
+def kafka(parts: Up) -> str:
+    """Name the bootstrap servers of a Kafka; its data is shared by the whole session."""
+    return parts.kafka
+
+
+@pytest.fixture(scope="session")
+def warehouse(parts: Up) -> str:
+    """Name the URL of a ClickHouse; its data is shared by the whole session: tests make databases of their own."""
+    return parts.clickhouse
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """Start everything: broker, ClickHouse engine and all roles, as `receipts up` runs them, on parts of its own."""
+    with Up(tmp_path_factory.mktemp("stack"), given_parts()) as up:
+        yield up

@@ -1,0 +1,160 @@
+"""`receipts up` and `receipts ps`: readiness, restarts, refusals, the drain, and what a restart finds."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.stack import FREE_PORTS, Up, run, until
+
+pytestmark = pytest.mark.stack
+
+
+def test_ready_line_names_what_answers(stack: Up) -> None:
+    """The ready line names the URLs, each of which answers, and every role runs."""
+    assert stack.ready_line.startswith(f"ready ingest={stack.ingest}/webhooks/zoho-desk")
+    assert stack.kafka in stack.ready_line
+    with urllib.request.urlopen(f"{stack.ingest}/readyz") as answer:
+        assert answer.status == 200
+    rows = stack.ps()
+    assert {"broker", "warehouse", "ingest", "processor-1", "sink-1"} <= rows.keys()
+    assert {row["state"] for row in rows.values()} == {"running"}
+    assert set(rows["broker"]) == {"role", "pid", "state", "restarts", "address"}
+
+
+def test_second_up_names_the_first(stack: Up) -> None:
+    """A second `up` on the same directory refuses with exit code 2 and the pid of the first."""
+    assert stack.process is not None
+    done = run("up", "--state-dir", str(stack.state_dir), environ=FREE_PORTS)
+    assert done.returncode == 2
+    assert f"process {stack.process.pid} already runs" in done.stderr
+
+
+def test_the_pid_is_the_working_process(stack: Up) -> None:
+    """What `ps` tells is the pid of the process that listens, not of a wrapper of it."""
+    for row in stack.ps().values():
+        port = int(row["address"].rpartition(":")[2])
+        listening = {
+            found.laddr.port for found in psutil.Process(row["pid"]).net_connections() if found.status == "LISTEN"
+        }
+        assert port in listening, row
+
+
+@pytest.mark.parametrize("role", ["ingest", "warehouse", "broker"])
+def test_killed_role_is_started_again(stack: Up, role: str) -> None:
+    """A role killed with SIGKILL is replaced on the same port, and the restart is counted."""
+    before = stack.ps()[role]
+    os.kill(before["pid"], signal.SIGKILL)
+
+    def back() -> bool:
+        now = stack.ps()[role]
+        return bool(now["state"] == "running" and now["pid"] != before["pid"])
+
+    until(back, within_s=60, what=f"{role} running again")
+    after = stack.ps()[role]
+    assert (after["restarts"], after["address"]) == (before["restarts"] + 1, before["address"])
+
+
+@contextmanager
+def _taken_port() -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.mark.parametrize("variable", ["INGEST_PORT", "SANDBOX_KAFKA_PORT", "SANDBOX_CLICKHOUSE_PORT"])
+def test_a_port_that_was_asked_for_and_is_taken_is_refused(tmp_path: Path, variable: str) -> None:
+    """A port set by the user is that port or nothing: the refusal names variable, value and fix."""
+    with _taken_port() as port:
+        done = run("up", "--state-dir", str(tmp_path), environ={**FREE_PORTS, variable: str(port)})
+    assert done.returncode == 2
+    assert f"{variable}={port}" in done.stderr
+    assert f"set {variable} to another port" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_too_little_room_is_refused(tmp_path: Path) -> None:
+    """With less room than SANDBOX_MIN_FREE_BYTES nothing is started, and the fix is told."""
+    done = run("up", "--state-dir", str(tmp_path), environ={**FREE_PORTS, "SANDBOX_MIN_FREE_BYTES": str(10**18)})
+    assert done.returncode == 1
+    assert "MiB are free on the disk" in done.stderr
+    assert "SANDBOX_MIN_FREE_BYTES" in done.stderr
+    assert not (tmp_path / "kafka").exists()
+
+
+def test_unusable_directory_is_refused(tmp_path: Path) -> None:
+    """A state directory that cannot be made is a configuration error that names it."""
+    (tmp_path / "file").touch()
+    done = run("up", "--state-dir", str(tmp_path / "file" / "below"), environ=FREE_PORTS)
+    assert done.returncode == 2
+    assert "STATE_DIR=" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("scale", ["nobody=1", "broker=2", "processor=x"])
+def test_impossible_scale_is_refused(tmp_path: Path, scale: str) -> None:
+    """An unknown role, or more of one than there can be, is a usage error."""
+    done = run("up", "--state-dir", str(tmp_path), "--scale", scale, environ=FREE_PORTS)
+    assert done.returncode == 2
+    assert scale in done.stderr
+
+
+def test_misconfigured_role_ends_up(tmp_path: Path) -> None:
+    """A role that refuses its configuration is shown with its reason; `up` ends with 2 and does not loop."""
+    rules = tmp_path / "rules.toml"
+    rules.write_text("[[rule]]\nname = 1\n")
+    spool = tmp_path / "spool"
+    spool.write_text("a file where a directory must be")
+    done = run(
+        "up",
+        *("--state-dir", str(tmp_path / "state")),
+        environ={**FREE_PORTS, "SPOOL_DIR": str(spool), "RULES_FILE": str(rules)},
+        timeout=120,
+    )
+    assert done.returncode == 2, done.stderr
+    assert "refused to start" in done.stderr
+
+
+def test_drain_and_restart_keep_ports_and_data(tmp_path: Path) -> None:
+    """SIGTERM ends all within 20 s with exit code 0; the next `up` has the same ports, topics and rows."""
+    up = Up(tmp_path / "state dir")
+    with up:
+        first = up.ps()
+        _sql(up.clickhouse, "CREATE TABLE default.kept (a UInt8) ENGINE = MergeTree ORDER BY a")
+        _sql(up.clickhouse, "INSERT INTO default.kept VALUES (7)")
+        topics = up.receipts("topics").stdout
+        started = time.monotonic()
+        assert up.stop() == 0
+        assert time.monotonic() - started < 20
+        assert not [row for row in first.values() if psutil.pid_exists(row["pid"])]
+        assert {row["state"] for row in up.ps().values()} == {"stopped"}
+    with up:
+        assert {row["address"] for row in up.ps().values()} == {row["address"] for row in first.values()}
+        assert _sql(up.clickhouse, "SELECT a FROM default.kept") == "7\n"
+        assert up.receipts("topics").stdout == topics
+
+
+def test_killed_supervisor_leaves_nothing(tmp_path: Path) -> None:
+    """After SIGKILL of the supervisor no child lives on, and the next `up` has the same ports."""
+    up = Up(tmp_path, scale={"processor": 0})
+    with up:
+        first = up.ps()
+        assert up.process is not None
+        up.stop(signal.SIGKILL)
+        until(lambda: not any(psutil.pid_exists(row["pid"]) for row in first.values()), what="the end of all children")
+    with up:
+        assert {row["address"] for row in up.ps().values()} == {row["address"] for row in first.values()}
+        assert up.stop(signal.SIGINT) == 0
+
+
+def _sql(url: str, statement: str) -> str:
+    with urllib.request.urlopen(url, data=statement.encode()) as answer:
+        return str(answer.read().decode())
