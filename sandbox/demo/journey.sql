@@ -20,4 +20,4 @@ WHERE (org_id, message_id) IN
     ORDER BY uniqExact(new_status) + sum(out_of_order) + sum(contradiction) DESC, org_id, message_id
     LIMIT 1
 )
-ORDER BY updated_time, raw_offset
+ORDER BY raw_offset

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import resources
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -12,12 +13,13 @@ from sandbox.answer_key.rows import Row, Value
 from sandbox.demo.actual import Warehouse
 from sandbox.demo.verify import Verdict
 
-_NOT_REPORTED = "not reported"
+_NOT_REPORTED = "-"
+_WIDE = 100
 
 
 async def tables(console: Console, warehouse: Warehouse) -> None:
     """Print rates and time to read per channel, stuck messages, and one message's journey."""
-    console.print(_channels(await warehouse.rows(_sql("channels"))))
+    console.print(_channels(await warehouse.rows(_sql("channels")), wide=console.width >= _WIDE))
     console.print(_stuck(await warehouse.rows(_sql("stuck"))))
     console.print(_journey(await warehouse.rows(_sql("journey"))))
 
@@ -41,16 +43,16 @@ def _sql(name: str) -> str:
     return resources.files(__package__).joinpath(f"{name}.sql").read_text()
 
 
-def _channels(rows: list[Row]) -> Table:
-    table = Table(title="Delivery and reading per channel", title_justify="left")
-    for name in ("org", "channel", "type"):
-        table.add_column(name)
-    for name in ("messages", "delivered", "read", "time to read p50", "p95"):
-        table.add_column(name, justify="right")
+def _channels(rows: list[Row], *, wide: bool) -> Table:
+    table = _table("Delivery and reading per channel (-: that type does not report it)")
+    for name in ("org", *(["channel"] if wide else []), "type"):
+        table.add_column(name, no_wrap=True)
+    for name in ("messages", "delivered", "read", "read after", "p95"):
+        table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
         table.add_row(
             str(row["org_id"]),
-            str(row["channel_id"]),
+            *([str(row["channel_id"])] if wide else []),
             str(row["channel_type"]),
             f"{row['sent']:,}",
             _share(row["delivery_ratio"]),
@@ -63,9 +65,9 @@ def _channels(rows: list[Row]) -> Table:
 
 def _stuck(rows: list[Row]) -> Table:
     total = rows[0]["total"] if rows else 0
-    table = Table(title=f"Stuck in SENT for more than 15 minutes: {total:,}, the latest", title_justify="left")
+    table = _table(f"Stuck in SENT for more than 15 minutes: {total:,}, the latest first")
     for name in ("org", "message", "type", "sent"):
-        table.add_column(name)
+        table.add_column(name, no_wrap=True)
     for row in rows:
         table.add_row(*(str(row[name]) for name in ("org_id", "message_id", "channel_type", "sent_time")))
     return table
@@ -73,24 +75,27 @@ def _stuck(rows: list[Row]) -> Table:
 
 def _journey(rows: list[Row]) -> Table:
     who = f"message {rows[0]['message_id']} of org {rows[0]['org_id']}" if rows else "no message"
-    table = Table(title=f"The journey of {who}", title_justify="left")
-    for name in ("from", "to", "when", "after", "remarks"):
-        table.add_column(name)
+    table = _table(f"The journey of {who}, in the order told")
+    for name in ("from", "to", "when", "latency", "remarks"):
+        table.add_column(name, no_wrap=name != "remarks")
     for row in rows:
-        table.add_row(
-            str(row["old_status"] or "-"), str(row["new_status"]), str(row["updated_time"]), _after(row), _remarks(row)
-        )
+        when = str(row["updated_time"]).partition("T")[2]
+        table.add_row(str(row["old_status"] or "-"), str(row["new_status"]), when, _latency(row), _remarks(row))
     return table
 
 
-def _after(row: Row) -> str:
-    parts = {"sent to delivered": row["sent_to_delivered_ms"], "delivered to read": row["delivered_to_read_ms"]}
-    return ", ".join(f"{name} {_duration(value)}" for name, value in parts.items() if value is not None)
+def _table(title: str) -> Table:
+    return Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+
+
+def _latency(row: Row) -> str:
+    parts = {"delivered": row["sent_to_delivered_ms"], "read": row["delivered_to_read_ms"]}
+    return ", ".join(f"{name} after {_duration(value)}" for name, value in parts.items() if value is not None)
 
 
 def _remarks(row: Row) -> str:
-    remarks = [f"{row['implied']} lower not yet told"] if row["implied"] else []
-    remarks += ["told out of order"] * bool(row["out_of_order"])
+    remarks = [f"{row['implied']} implied"] if row["implied"] else []
+    remarks += ["out of order"] * bool(row["out_of_order"])
     remarks += ["contradicts what was known"] * bool(row["contradiction"])
     return ", ".join(remarks)
 
@@ -102,10 +107,10 @@ def _share(value: Value) -> str:
 def _duration(value: Value) -> str:
     """Format milliseconds as a person would say them."""
     if value is None:
-        return "-"
+        return _NOT_REPORTED
     seconds = float(value) / 1000
     if abs(seconds) < 60:  # noqa: PLR2004
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
+    return f"{hours}h {minutes:02d}m" if hours else f"{minutes}m {rest:02d}s"
