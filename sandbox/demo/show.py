@@ -47,7 +47,7 @@ def _channels(rows: list[Row], *, wide: bool) -> Table:
     table = _table("Delivery and reading per channel (-: that type does not report it)")
     for name in ("org", *(["channel"] if wide else []), "type"):
         table.add_column(name, no_wrap=True)
-    for name in ("messages", "delivered", "read", "read after", "p95"):
+    for name in ("messages", "delivered", "read", "read in", "95 % in"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
         table.add_row(
