@@ -35,9 +35,9 @@ class BatchConsumer(driver.Consumer):
         self._epoch = 0
         self._frozen = False
         self._cursors: dict[TP, Cursor] = {}
+        self._void: set[TP] = set()
         self._changelog_epoch = 0
         self._changelog_next: dict[TP, int] = {}
-        self._changelog_void: set[TP] = set()
 
     # --- source partitions ------------------------------------------------------------------------------------------
 
@@ -96,7 +96,7 @@ class BatchConsumer(driver.Consumer):
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Begin nothing new, finish and commit what was begun, then void everything fetched."""
-        self._frozen = True
+        self.stop_flow()
         self._changelog_next.clear()
         self._changelog_epoch += 1
         await super().on_partitions_revoked(revoked)
@@ -104,9 +104,13 @@ class BatchConsumer(driver.Consumer):
         self._cursors.clear()
         self._acked.clear()
 
+    def stop_flow(self) -> None:
+        """Begin nothing new until the next seek to the commits."""
+        self._frozen = True
+        super().stop_flow()
+
     async def wait_empty(self) -> None:
         """Let the lanes finish what they began, then commit it."""
-        self._frozen = True
         if self.drain is not None:
             await self.drain()
         await self.commit_and_end_transactions()
@@ -133,26 +137,43 @@ class BatchConsumer(driver.Consumer):
                 raise
 
     async def _fetch_once(self) -> None:
+        await self._fetch_void_again()
         generation, epoch, changelog_epoch = self.app.consumer_generation_id, self._epoch, self._changelog_epoch
         fetched, _ = await self._wait_next_records(1.0)
         if not fetched or self.should_stop:
             return
-        if not self.flow_active:
-            await self.perform_seek()
-            return
         for found, records in fetched.items():
             tp = ensure_TP(found)
             if self._is_changelog_tp(tp):
-                await self._recover(tp, records, changelog_epoch)
-            elif self._epoch != epoch or not self.flow_active or generation != self.app.consumer_generation_id:
+                self._recover(tp, records, changelog_epoch)
+            elif self._frozen or self._epoch != epoch or generation != self.app.consumer_generation_id:
                 self.events["stale_fetch"] += 1
+                self._void.add(tp)
             else:
                 await self._deliver(tp, records, epoch, generation)
+
+    async def _fetch_void_again(self) -> None:
+        """Seek back what void fetches moved past: on a quiet topic nothing else would ever bring it."""
+        again = {}
+        for tp in list(self._void):
+            if self._is_changelog_tp(tp):
+                offset = self._changelog_next.get(tp)
+            elif self._frozen:
+                continue
+            else:
+                cursor = self._cursors.get(tp)
+                offset = cursor.fetched if cursor is not None else None
+            self._void.discard(tp)
+            if offset is not None:
+                again[tp] = offset
+        if again:
+            await self._thread.seek_wait(again)
 
     async def _deliver(self, tp: TP, records: Sequence[Any], epoch: int, generation: int) -> None:
         cursor = self._cursors.get(tp)
         if cursor is None:
             self.events["stale_fetch"] += 1
+            self._void.add(tp)
             return
         before = cursor.lost
         delivered = cursor.deliver(records)
@@ -178,21 +199,16 @@ class BatchConsumer(driver.Consumer):
         for found, offset in partitions.items():
             tp = ensure_TP(found)
             self._changelog_next[tp] = offset
-            self._changelog_void.discard(tp)
 
-    async def _recover(self, tp: TP, records: Sequence[Any], epoch: int) -> None:
+    def _recover(self, tp: TP, records: Sequence[Any], epoch: int) -> None:
         tables: Any = self.app.tables
         recovery = tables.recovery
         table = recovery.tp_to_table.get(tp)
         if not isinstance(table, BatchTable) or tp not in self._changelog_next:
             return
         if epoch != self._changelog_epoch:
-            self._changelog_void.add(tp)
-            return
-        if tp in self._changelog_void:
-            # A void fetch moved the position past records that were not applied.
-            self._changelog_void.discard(tp)
-            await self._thread.seek_wait({tp: self._changelog_next[tp]})
+            self.events["stale_fetch"] += 1
+            self._void.add(tp)
             return
         offsets = recovery.active_offsets if tp in recovery.active_tps else recovery.standby_offsets
         seen = offsets.get(tp)

@@ -18,10 +18,26 @@ class BatchProducer(driver.Producer):
         return {"acks": "all", "enable_idempotence": True}
 
 
+class BatchConsumerThread(driver.AIOKafkaConsumerThread):
+    """Reads only what was committed: what a transaction took back never reaches a step."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._isolation_level = "read_committed"  # noqa: SLF001 -- Faust offers it only with exactly_once
+        return consumer
+
+
+class CommittedConsumer(BatchConsumer):
+    """A batch consumer on such a thread."""
+
+    def _new_consumer_thread(self) -> Any:
+        return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+
 class BatchTransport(driver.Transport):
     """The batch transport."""
 
-    Consumer = BatchConsumer
+    Consumer = CommittedConsumer
     Producer = BatchProducer
 
 

@@ -7,6 +7,7 @@ from importlib.metadata import version
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaConsumer
 from aiokafka.consumer import fetcher
 from aiokafka.producer.message_accumulator import BatchBuilder
 from faust import App
@@ -35,6 +36,8 @@ def test_the_releases_are_those_that_were_read(package: str, release: str) -> No
         (base.Consumer, "commit_and_end_transactions", ["self"]),
         (base.ThreadDelegateConsumer, "seek_wait", ["self", "partitions"]),
         (driver.AIOKafkaConsumerThread, "seek_wait", ["self", "partitions"]),
+        (driver.AIOKafkaConsumerThread, "_create_worker_consumer", ["self", "transport"]),
+        (driver.Consumer, "_new_consumer_thread", ["self"]),
         (driver.Producer, "_settings_extra", ["self"]),
         (App, "_on_agent_error", ["self", "agent", "exc"]),
         (App, "_new_transport", ["self"]),
@@ -54,6 +57,8 @@ def test_a_hook_is_where_it_was(owner: type, name: str, parameters: list[str]) -
     ("owner", "words"),
     [
         (base.Consumer, ["_acked", "_committed_offset", "_unacked_messages", "_read_offset", "suspend_flow"]),
+        (AIOKafkaConsumer.__init__, ["self._isolation_level = isolation_level"]),
+        (AIOKafkaConsumer.start, ["isolation_level=self._isolation_level"]),
         (base.Consumer._filter_committable_offsets, ["_new_offset", "_should_commit"]),
         (Recovery, ["active_offsets", "standby_offsets", "tp_to_table", "active_tps", "signal_recovery_end"]),
         (BatchBuilder, ["_builder", "_relative_offset"]),
