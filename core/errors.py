@@ -84,6 +84,7 @@ class MissingPartError(ReceiptstreamError):
     """A part of the sandbox is not on this machine and cannot be had."""
 
     tag = "missing_part"
+    exit_code = 2
 
 
 class IngressUnavailableError(ReceiptstreamError):

@@ -43,7 +43,9 @@ def server_properties(*, port: int, controller_port: int, data: Path) -> str:
         "num.network.threads": 2,
         "num.io.threads": 4,
         "num.recovery.threads.per.data.dir": 2,
-        "controlled.shutdown.enable": "false",  # there is no other broker to move leaders to
+        # After a kill the controller waits this long for the old incarnation before it takes the new one.
+        "broker.session.timeout.ms": 4000,
+        "broker.heartbeat.interval.ms": 1000,
     }
     return "".join(f"{name}={value}\n" for name, value in lines.items())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 
-from core.errors import PortInUseError
+from core.errors import ConfigError, PortInUseError
 
 LOOPBACK = "127.0.0.1"
 
@@ -22,9 +22,12 @@ def is_free(port: int, host: str = LOOPBACK) -> bool:
 
 
 def free_port(host: str = LOOPBACK) -> int:
-    """Return a port that was free a moment ago."""
+    """Return a port that was free a moment ago. Raises ConfigError when the host is not this machine's."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.bind((host, 0))
+        try:
+            probe.bind((host, 0))
+        except OSError as error:
+            raise ConfigError(f"{host} is no address of this machine ({error.strerror})") from error
         port: int = probe.getsockname()[1]
     return port
 
@@ -35,6 +38,7 @@ def choose(variable: str, wanted: int, *, explicit: bool, kept: int | None = Non
     `explicit` says that the user set `variable`: then no other port will do, and a taken one raises PortInUseError.
     `wanted` 0 means any free port; `kept` is the part's port of the last run in this state directory.
     """
+    free_port(host)  # a host that is not ours should not look like a taken port
     if explicit and wanted:
         if not is_free(wanted, host):
             raise PortInUseError(

@@ -8,7 +8,7 @@ import socket
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -107,20 +107,44 @@ def test_impossible_scale_is_refused(tmp_path: Path, scale: str) -> None:
     assert scale in done.stderr
 
 
-def test_misconfigured_role_ends_up(tmp_path: Path) -> None:
-    """A role that refuses its configuration is shown with its reason; `up` ends with 2 and does not loop."""
-    rules = tmp_path / "rules.toml"
-    rules.write_text("[[rule]]\nname = 1\n")
-    spool = tmp_path / "spool"
-    spool.write_text("a file where a directory must be")
+def test_role_that_refuses_its_configuration_ends_up(tmp_path: Path) -> None:
+    """A role that refuses to start is shown with its reason; `up` ends with 2 and does not loop."""
+    nowhere = {"HTTPS_PROXY": "http://127.0.0.1:9", "SANDBOX_CACHE_DIR": str(tmp_path / "cache")}
     done = run(
-        "up",
-        *("--state-dir", str(tmp_path / "state")),
-        environ={**FREE_PORTS, "SPOOL_DIR": str(spool), "RULES_FILE": str(rules)},
-        timeout=120,
+        "up", "--state-dir", str(tmp_path / "state"), environ={**FREE_PORTS, **nowhere, "SANDBOX_BROKER": "kafka"}
     )
     assert done.returncode == 2, done.stderr
-    assert "refused to start" in done.stderr
+    assert "broker refused to start" in done.stderr
+    assert "Let this machine reach Maven Central" in done.stderr
+
+
+def test_changed_partitions_end_up(tmp_path: Path) -> None:
+    """Topics that are there with another number of partitions are a configuration error, told with its fix."""
+    up = Up(tmp_path, scale={"processor": 0, "ingest": 0})
+    with up:
+        pass
+    done = run("up", "--state-dir", str(tmp_path), environ={**FREE_PORTS, "RAW_PARTITIONS": "3"})
+    assert done.returncode == 2, done.stderr
+    assert "Set RAW_PARTITIONS=4" in done.stderr
+
+
+def test_foreign_host_is_refused(tmp_path: Path) -> None:
+    """A host to listen on that is not this machine's is named, not taken for a busy port."""
+    done = run("up", "--state-dir", str(tmp_path), environ={**FREE_PORTS, "INGEST_HOST": "192.0.2.1"})
+    assert done.returncode == 2
+    assert "192.0.2.1 is no address of this machine" in done.stderr
+
+
+def test_default_ports_give_way(tmp_path: Path) -> None:
+    """A default port that another program has is replaced by a free one, and the ready line says so."""
+    with socket.socket() as server:
+        with suppress(OSError):  # then another program has it already
+            server.bind(("127.0.0.1", 8123))
+            server.listen()
+        environ = {**FREE_PORTS, "SANDBOX_CLICKHOUSE_PORT": ""}
+        with Up(tmp_path, environ, {"processor": 0, "ingest": 0, "broker": 0}) as up:
+            assert "SANDBOX_CLICKHOUSE_PORT" in up.ready_line
+            assert not up.clickhouse.endswith(":8123")
 
 
 def test_drain_and_restart_keep_ports_and_data(tmp_path: Path) -> None:
