@@ -1,0 +1,117 @@
+"""ClickHouse: a thin typed client. The library's errors are translated here, once."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import aiohttp
+import orjson
+
+from core.errors import WarehouseRefusedError, WarehouseUnavailableError
+from core.settings import Settings
+
+_OVERLOADED = {159, 202, 209, 210, 241, 252, 999}
+"""Codes of ClickHouse that pass: timeouts, too many queries or parts, memory, Keeper."""
+
+
+class ClickHouse(Protocol):
+    """What the project needs of ClickHouse. Errors: WarehouseUnavailableError (try again), WarehouseRefusedError."""
+
+    async def rows(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[dict[str, Any]]:
+        """Run a query; `{name:Type}` in it stands for a parameter. Big integers come as text."""
+
+    async def command(self, sql: str) -> None:
+        """Run a statement that returns nothing."""
+
+    async def insert(self, table: str, lines: bytes, *, token: str, columns: Sequence[str] = ()) -> None:
+        """Insert JSON objects, one a line. Two inserts with the same `token` are one."""
+
+    async def ping(self) -> None:
+        """Return when ClickHouse answers."""
+
+
+class HttpClickHouse:
+    """ClickHouse over its HTTP interface, with one database as the default."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: str, *, user: str, password: str, database: str) -> None:
+        self._session = session
+        self._url = url
+        self._headers = {"X-ClickHouse-User": user}
+        if password:
+            self._headers["X-ClickHouse-Key"] = password
+        self._database = database
+
+    async def rows(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[dict[str, Any]]:
+        """Run a query and return its rows."""
+        params = {f"param_{name}": str(value) for name, value in (parameters or {}).items()}
+        body = await self._post(
+            sql.encode(),
+            {**params, "default_format": "JSONEachRow", "date_time_output_format": "iso"},
+        )
+        return [orjson.loads(line) for line in body.splitlines() if line]
+
+    async def command(self, sql: str) -> None:
+        """Run a statement."""
+        await self._post(sql.encode(), {})
+
+    async def insert(self, table: str, lines: bytes, *, token: str, columns: Sequence[str] = ()) -> None:
+        """Insert JSON lines; returns when they are durable."""
+        names = f" ({', '.join(columns)})" if columns else ""
+        await self._post(
+            lines,
+            {
+                "query": f"INSERT INTO {table}{names} FORMAT JSONEachRow",
+                "insert_deduplication_token": token,
+                "async_insert": "0",
+                "date_time_input_format": "best_effort",
+                "input_format_skip_unknown_fields": "1",
+                "input_format_null_as_default": "1",
+            },
+        )
+
+    async def ping(self) -> None:
+        """Ask for nothing."""
+        await self._post(b"SELECT 1", {})
+
+    async def _post(self, body: bytes, params: Mapping[str, str]) -> bytes:
+        try:
+            async with self._session.post(
+                self._url, data=body, params={"database": self._database, **params}, headers=self._headers
+            ) as response:
+                answer = await response.read()
+                # A failure after the first rows were sent still says so in a header or the body's end.
+                if response.status != 200 or "X-ClickHouse-Exception-Code" in response.headers:  # noqa: PLR2004
+                    raise _error(response, answer)
+                return answer
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            place = urlsplit(self._url).netloc
+            raise WarehouseUnavailableError(
+                f"ClickHouse at {place} does not answer: {error!r}", fix="Check CLICKHOUSE_URL, and that it runs"
+            ) from error
+
+
+def _error(response: aiohttp.ClientResponse, answer: bytes) -> WarehouseUnavailableError | WarehouseRefusedError:
+    code = int(response.headers.get("X-ClickHouse-Exception-Code", "0") or 0)
+    text = answer[-2000:].decode(errors="replace").strip()
+    if code in _OVERLOADED or (not code and response.status >= 500):  # noqa: PLR2004
+        return WarehouseUnavailableError(f"ClickHouse cannot serve now: {text}")
+    return WarehouseRefusedError(f"ClickHouse refused: {text}")
+
+
+@asynccontextmanager
+async def connect(
+    settings: Settings, *, timeout_s: float = 60.0, database: str | None = None
+) -> AsyncIterator[HttpClickHouse]:
+    """Open a client for the settings' ClickHouse; nothing is sent yet. `database` overrides the settings' one."""
+    timeout = aiohttp.ClientTimeout(total=timeout_s, connect=5.0)
+    async with aiohttp.ClientSession(timeout=timeout) as session:
+        yield HttpClickHouse(
+            session,
+            settings.clickhouse_url,
+            user=settings.clickhouse_user,
+            password=settings.clickhouse_password.get_secret_value(),
+            database=settings.clickhouse_database if database is None else database,
+        )
