@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping
-from typing import Any, Self
-from urllib.parse import urlsplit
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
-import clickhouse_connect
-import orjson
-from clickhouse_connect.driver.exceptions import Error
-
-from core.errors import WarehouseUnavailableError
+from core.clickhouse import ClickHouse, connect
 from core.settings import Settings
 from sandbox.answer_key.rows import Row, Tables
 
-_SETTINGS = {"date_time_output_format": "iso", "output_format_json_quote_64bit_integers": 0}
 _SECONDS = len("2025-10-09T07:27:00Z")
 
 COLUMNS: dict[str, tuple[str, ...]] = {
@@ -44,35 +37,12 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 class Warehouse:
     """Queries on the views, as any reader of ClickHouse would make them."""
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: ClickHouse) -> None:
         self._client = client
 
-    @classmethod
-    async def open(cls, settings: Settings) -> Self:
-        """Connect. Raises WarehouseUnavailableError."""
-        parts = urlsplit(settings.clickhouse_url)
-        try:
-            client = await asyncio.to_thread(
-                clickhouse_connect.get_client,
-                host=parts.hostname,
-                port=parts.port or 8123,
-                username=settings.clickhouse_user,
-                password=settings.clickhouse_password.get_secret_value(),
-                database=settings.clickhouse_database,
-            )
-        except Error as error:
-            raise _unavailable(error) from error
-        return cls(client)
-
-    async def rows(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[Row]:
-        """Return the rows of a query. Raises WarehouseUnavailableError."""
-        try:
-            text = await asyncio.to_thread(
-                self._client.raw_query, sql, parameters=dict(parameters or {}), fmt="JSONEachRow", settings=_SETTINGS
-            )
-        except Error as error:
-            raise _unavailable(error) from error
-        return [orjson.loads(line) for line in text.splitlines()]
+    async def rows(self, sql: str) -> list[Row]:
+        """Return the rows of a query. Raises WarehouseUnavailableError or WarehouseRefusedError."""
+        return await self._client.rows(f"{sql}\nSETTINGS output_format_json_quote_64bit_integers = 0")
 
     async def number(self, sql: str) -> int:
         """Return the one number that a query asks for."""
@@ -87,9 +57,12 @@ class Warehouse:
             for table, columns in COLUMNS.items()
         }
 
-    async def close(self) -> None:
-        """Close the connection."""
-        await asyncio.to_thread(self._client.close)
+
+@asynccontextmanager
+async def reading(settings: Settings) -> AsyncIterator[Warehouse]:
+    """Open the warehouse of these settings for reading."""
+    async with connect(settings) as client:
+        yield Warehouse(client)
 
 
 def _normal(row: Row) -> Row:
@@ -102,7 +75,3 @@ def _normal(row: Row) -> Row:
 
 def _is_short_time(name: str, value: str) -> bool:
     return (name.endswith("_time") or name in ("hour", "window_start")) and len(value) == _SECONDS
-
-
-def _unavailable(error: Error) -> WarehouseUnavailableError:
-    return WarehouseUnavailableError(f"ClickHouse did not answer: {str(error).splitlines()[0]}")

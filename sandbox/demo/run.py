@@ -16,7 +16,7 @@ from core.clock import now_ms
 from core.settings import Settings, parse
 from sandbox.answer_key import answer_of_bodies
 from sandbox.demo import show
-from sandbox.demo.actual import Warehouse
+from sandbox.demo.actual import Warehouse, reading
 from sandbox.demo.verify import Verdict, expected_counts, verify, wait
 from sandbox.simulator import Traffic, calls, events
 from sandbox.simulator.client import Outcome, send
@@ -63,17 +63,14 @@ class Demo:
 
     async def _run(self, stack: Stack) -> Verdict:
         settings = parse({**stack.environ, "STATE_DIR": str(stack.state_dir)})
-        warehouse = await Warehouse.open(settings)
-        try:
+        async with reading(settings) as warehouse:
             sent_ms = now_ms()
             outcome = await self._send(f"{stack.ingest_url}{PATH}", sent_ms)
             await self._arrive(warehouse, outcome, sent_ms)
             verdict = await verify(settings, warehouse, self._bodies, sent_ms)
             await show.tables(self.console, warehouse)
-            show.verdict(self.console, verdict)
-            return verdict
-        finally:
-            await warehouse.close()
+        show.verdict(self.console, verdict)
+        return verdict
 
     async def _send(self, url: str, moment_ms: int) -> Outcome:
         """Send the source's own sample, byte for byte, then the traffic."""

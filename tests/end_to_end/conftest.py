@@ -11,7 +11,7 @@ from core.clock import now_ms
 from core.settings import Settings, parse
 from sandbox.answer_key import answer_of_bodies, describe
 from sandbox.answer_key.rows import Tables
-from sandbox.demo.actual import Warehouse
+from sandbox.demo.actual import Warehouse, reading
 from sandbox.demo.verify import expected_counts, verify, wait
 from sandbox.simulator.client import Outcome, Pace, send
 from sandbox.simulator.traffic import Call
@@ -79,6 +79,5 @@ async def chain(own_stack: tuple[Up, Sent]) -> AsyncIterator[Chain]:
     """Give the chain with a connection to its ClickHouse."""
     up, sent = own_stack
     settings = parse({**up.variables, "STATE_DIR": str(up.state_dir)})
-    warehouse = await Warehouse.open(settings)
-    yield Chain(up, sent, settings, warehouse)
-    await warehouse.close()
+    async with reading(settings) as warehouse:
+        yield Chain(up, sent, settings, warehouse)
