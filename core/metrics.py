@@ -30,6 +30,21 @@ INGEST_ACK_SECONDS = Histogram(
     registry=REGISTRY,
 )
 INGEST_IN_FLIGHT = Gauge("receipts_ingest_in_flight_requests", "Requests now waiting for an answer.", registry=REGISTRY)
+INGEST_SPOOL = Counter(
+    "receipts_ingest_spool_deliveries",
+    "Requests that went by the spool, by step (kept, refused, sent, already_stored, set_aside, unreadable).",
+    ["step"],
+    registry=REGISTRY,
+)
+INGEST_SPOOL_BYTES = Gauge("receipts_ingest_spool_bytes", "Bytes that wait on disk for Kafka.", registry=REGISTRY)
+INGEST_SPOOL_OLDEST = Gauge(
+    "receipts_ingest_spool_oldest_timestamp_seconds",
+    "When the spool's oldest segment was begun, epoch seconds; 0 when the spool is empty.",
+    registry=REGISTRY,
+)
+INGEST_KAFKA_AVAILABLE = Gauge(
+    "receipts_ingest_kafka_available", "1 while Kafka takes events in time, else 0.", registry=REGISTRY
+)
 INGEST_LAST_EVENT = Gauge(
     "receipts_ingest_last_event_timestamp_seconds",
     "When an org was last heard, epoch seconds.",

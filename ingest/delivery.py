@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ingest.body import Accepted, Parked
+from ingest.body import Parked, Split
 from schemas import topics
 
 Headers = list[tuple[str, bytes]]
@@ -22,13 +22,15 @@ class Delivery:
     received_ms: int
     raw: list[tuple[bytes, bytes, Headers]] = field(default_factory=list)
     dead: list[tuple[bytes, Headers]] = field(default_factory=list)
+    size: int = 0
+    """Bytes of the body it came in: none of its texts is larger."""
 
     def __len__(self) -> int:
         return len(self.raw) + len(self.dead)
 
 
-def build(accepted: list[Accepted], parked: list[Parked], *, received_ms: int, delivery: str, source: str) -> Delivery:
-    """Make the records of a request; `delivery` is its id, `source` the header of that name."""
+def build(found: Split, size: int, *, received_ms: int, delivery: str, source: str) -> Delivery:
+    """Make the records of a body of `size` bytes; `delivery` is the request's id, `source` the header of that name."""
     headers: dict[tuple[str, str], Headers] = {}
     raw = []
     tail = [
@@ -36,7 +38,7 @@ def build(accepted: list[Accepted], parked: list[Parked], *, received_ms: int, d
         (topics.HEADER_DELIVERY, delivery.encode()),
         (topics.HEADER_SOURCE, source.encode()),
     ]
-    for key, text, org, event_type in accepted:
+    for key, text, org, event_type in found.accepted:
         # One list for all records of an org and type: Kafka's encoder only reads it.
         shared = headers.get((org, event_type))
         if shared is None:
@@ -46,7 +48,8 @@ def build(accepted: list[Accepted], parked: list[Parked], *, received_ms: int, d
                 *tail,
             ]
         raw.append((key, text, shared))
-    return Delivery(received_ms, raw, [(item.text, dead_headers(item, received_ms)) for item in parked])
+    dead = [(item.text, dead_headers(item, received_ms)) for item in found.parked]
+    return Delivery(received_ms, raw, dead, size)
 
 
 def dead_headers(item: Parked, failed_ms: int) -> Headers:

@@ -15,11 +15,13 @@ from aiohttp import web
 from core.errors import ConfigError, PortInUseError
 from core.logs import get
 from core.settings import Settings
+from ingest.drain import Drain
 from ingest.link import connect
 from ingest.protocol import Server
 from ingest.publisher import Publisher
 from ingest.server import Ingress
-from ingest.store import KafkaStore
+from ingest.spool.spool import Spool
+from ingest.store import Store
 
 log = get(__name__)
 
@@ -67,8 +69,12 @@ class Service:
 async def serving(settings: Settings) -> AsyncIterator[Service]:
     """Serve while the context lasts; on leaving, answer what was accepted. Raises ConfigError, PortInUseError."""
     publisher = Publisher(lambda: connect(settings), settings.ingest_ack_timeout_ms / 1000)
+    spool = Spool(settings.spool_path, settings.spool_max_bytes)
+    drain = Drain(spool, publisher)
+    await spool.open()
     publishing = asyncio.create_task(publisher.run())
-    ingress = Ingress(settings, KafkaStore(publisher))
+    draining = asyncio.create_task(drain.run())
+    ingress = Ingress(settings, Store(publisher, spool, drain))
     runner = web.ServerRunner(Server(ingress.handle, ingress.refused), shutdown_timeout=SHUTDOWN_S)
     try:
         await runner.setup()
@@ -79,6 +85,8 @@ async def serving(settings: Settings) -> AsyncIterator[Service]:
         finally:
             await runner.cleanup()
     finally:
+        await _end(draining)
+        await spool.close()
         await _end(publishing)
 
 

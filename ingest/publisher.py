@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from enum import Enum
+from dataclasses import dataclass
 from typing import Any
 
 from core.errors import ConfigError
@@ -28,15 +28,25 @@ LONGEST_BACKOFF_S = 2.0
 CONNECT_TIMEOUT_S = 15.0
 
 
-class Outcome(Enum):
-    """What became of a delivery."""
+class Stored:
+    """All in-sync replicas have all of the delivery."""
 
-    STORED = "stored"
-    """All in-sync replicas have all of it."""
-    LATE = "late"
-    """Kafka has not answered in time; it may still store it."""
-    FAILED = "failed"
-    """Kafka was not asked, or refused; a part may be stored."""
+
+class Failed:
+    """Kafka was not asked, or refused; a part of the delivery may be stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """Kafka has not answered in time. `answer` will tell whether it stored all of the delivery after all."""
+
+    answer: asyncio.Future[bool]
+
+
+Outcome = Stored | Failed | Late
+
+STORED = Stored()
+FAILED = Failed()
 
 
 class Generation:
@@ -48,7 +58,8 @@ class Generation:
         self._dead: list[list[Any]] = [[] for _ in range(link.limits.dead_partitions)]
         self._waiters: list[asyncio.Future[Outcome]] = []
         self.timer: asyncio.TimerHandle | None = None
-        self.overdue = False
+        self.answer: asyncio.Future[bool] | None = None
+        """What requests that were told Late still want to know."""
         self._unanswered = 0
 
     def add(self, delivery: Delivery, waiter: asyncio.Future[Outcome]) -> None:
@@ -141,7 +152,7 @@ class Publisher:
         """Add a delivery to the next generation. Cancelling the future cancels nothing else."""
         waiter: asyncio.Future[Outcome] = self._loop.create_future()
         if self._link is None or self._overdue:
-            waiter.set_result(Outcome.FAILED)
+            waiter.set_result(FAILED)
             return waiter
         generation = self._next
         if generation is None:
@@ -156,12 +167,13 @@ class Publisher:
             # Kafka has seen nothing of it: it is dropped whole.
             self._next = None
             self._filled.clear()
-            generation.resolve(Outcome.FAILED)
+            generation.resolve(FAILED)
             return
-        generation.overdue = True
+        if not self._overdue:
+            log.warning("kafka is slower than the ack budget", budget_s=self._ack_timeout_s)
         self._overdue += 1
-        log.warning("kafka is slower than the ack budget", budget_s=self._ack_timeout_s)
-        generation.resolve(Outcome.LATE)
+        generation.answer = self._loop.create_future()
+        generation.resolve(Late(generation.answer))
 
     async def run(self) -> None:
         """Connect, produce, and connect anew whenever the link breaks. Raises ConfigError; ends when cancelled."""
@@ -217,9 +229,10 @@ class Publisher:
             return
         self._in_flight.remove(generation)
         self._room.set()
-        if generation.overdue:
+        if generation.answer is not None:
             self._overdue -= 1
-        generation.resolve(Outcome.STORED if stored else Outcome.FAILED)
+            generation.answer.set_result(stored)
+        generation.resolve(STORED if stored else FAILED)
         if not stored:
             self._broken.set()
 
@@ -232,4 +245,6 @@ class Publisher:
         self._overdue = 0
         self._filled.clear()
         for generation in waiting:
-            generation.resolve(Outcome.FAILED)
+            if generation.answer is not None:
+                generation.answer.set_result(False)
+            generation.resolve(FAILED)

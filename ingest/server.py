@@ -22,6 +22,7 @@ from ingest.answers import Refused
 from ingest.body import NotJson, Parked, Split, split, strip
 from ingest.content import BrokenError
 from ingest.delivery import SIMULATOR, WEBHOOK, Delivery, build
+from ingest.oversize import park_oversized
 from ingest.reading import read_body
 from ingest.tally import Tally
 
@@ -35,6 +36,10 @@ _READS = (hdrs.METH_GET, hdrs.METH_HEAD)
 
 class Store(Protocol):
     """Where deliveries become durable."""
+
+    @property
+    def largest(self) -> int:
+        """Largest event in bytes that can be accepted; larger ones are parked."""
 
     async def keep(self, delivery: Delivery) -> bool:
         """Return True once all of the delivery is durable, False when it cannot be in time."""
@@ -117,22 +122,25 @@ class Ingress:
 
     async def _accept(self, found: Split, size: int, source: str) -> web.Response:
         received = now_ms()
+        if size > self._store.largest:
+            found = park_oversized(found, self._store.largest)
         accepted, parked = len(found.accepted), len(found.parked)
         if accepted or parked:
-            await self._keep(found, received, source)
+            await self._keep(found, size, received, source)
         self._tally.accepted(found, size, received, now_ms() - received)
         self._access.write("accepted", accepted=accepted, parked=parked, bytes=size)
         return answers.accepted(accepted, parked)
 
     async def _refuse_body(self, body: bytes, found: NotJson, source: str) -> web.Response:
         """Park a body that is no JSON; refuse it once the dead letter is durable."""
-        await self._keep(Split([], [Parked(body, found.reason, found.detail)]), now_ms(), source)
+        letter = Parked(body, found.reason, found.detail)
+        await self._keep(Split([], [letter]), len(body), now_ms(), source)
         raise Refused(answers.not_json(found.reason, found.detail))
 
-    async def _keep(self, found: Split, received: int, source: str) -> None:
+    async def _keep(self, found: Split, size: int, received: int, source: str) -> None:
         delivery = build(
-            found.accepted,
-            found.parked,
+            found,
+            size,
             received_ms=received,
             delivery=f"{self._run_id}-{next(self._numbers):x}",
             source=source,
@@ -149,6 +157,7 @@ class Ingress:
 
     async def _metrics(self) -> web.Response:
         self._tally.flush()
+        self._store.readiness()  # sets the metrics of what it looks at
         metrics.INGEST_IN_FLIGHT.set(self._admission.requests)
         return web.Response(body=generate_latest(metrics.REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST})
 

@@ -78,13 +78,18 @@ class Client:
             headers={name.replace("_", "-"): value for name, value in headers.items()},
         )
 
-    async def until_ready(self) -> None:
-        """Wait until the ingress says that it is ready."""
-        await until(self.ready)
+    async def until_via(self, way: str) -> None:
+        """Wait until the ingress says that events become durable that way: by `kafka` or `spool`."""
 
-    async def ready(self) -> bool:
-        """Tell whether the ingress says that it is ready."""
-        return (await self.call("GET", self.root + "/readyz"))[0] == 200
+        async def found() -> bool:
+            return bool((await self.readiness())["via"] == way)
+
+        await until(found)
+
+    async def readiness(self) -> dict[str, Any]:
+        """Return what the ingress says of itself."""
+        found: dict[str, Any] = (await self.call("GET", self.root + "/readyz"))[1]
+        return found
 
 
 Serve = Callable[..., AbstractAsyncContextManager[Client]]
@@ -104,7 +109,7 @@ def serve(kafka: Kafka, tmp_path: Path) -> Serve:
     @asynccontextmanager
     async def start(**changes: str) -> AsyncIterator[Client]:
         async with client_of(settings_for(kafka, tmp_path, **changes)) as client:
-            await client.until_ready()
+            await client.until_via("kafka")
             yield client
 
     return start

@@ -10,10 +10,10 @@ from typing import cast
 import pytest
 
 from core.errors import BrokerUnavailableError, ConfigError
-from ingest.body import Parked
+from ingest.body import Parked, Split
 from ingest.delivery import Delivery, build
 from ingest.link import Limits, Link
-from ingest.publisher import Outcome, Publisher
+from ingest.publisher import FAILED, STORED, Late, Publisher
 from tests.ingest.waiting import until
 
 
@@ -63,7 +63,8 @@ class FakeLink:
 
 
 def delivery(*values: bytes) -> Delivery:
-    return build([(b"k", value, "1", "T") for value in values], [], received_ms=1, delivery="d", source="webhook")
+    found = Split([(b"k", value, "1", "T") for value in values], [])
+    return build(found, 0, received_ms=1, delivery="d", source="webhook")
 
 
 @asynccontextmanager
@@ -102,11 +103,11 @@ async def test_requests_that_arrive_during_a_round_share_the_next_one() -> None:
         await asyncio.sleep(0)
         assert link.sent == []
         answer.set_result(None)
-        assert await asyncio.gather(*first) == [Outcome.STORED] * 2
+        assert await asyncio.gather(*first) == [STORED] * 2
         _, values, answer = await link.next()
         assert values == [b"d", b"e"]
         answer.set_result(None)
-        assert await asyncio.gather(*later) == [Outcome.STORED] * 2
+        assert await asyncio.gather(*later) == [STORED] * 2
         assert not second.done()
 
 
@@ -122,14 +123,20 @@ async def test_a_full_batch_is_followed_by_another_in_order() -> None:
         for answer in answers:
             assert not waiter.done()
             answer.set_result(None)
-        assert await waiter is Outcome.STORED
+        assert await waiter is STORED
 
 
 async def test_dead_letters_of_a_request_must_be_stored_too() -> None:
     link = FakeLink()
     async with publishing(link) as publisher:
         waiter = publisher.submit(
-            build([(b"k", b"a", "1", "T")], [Parked(b"x", "r", "d")], received_ms=1, delivery="d", source="webhook")
+            build(
+                Split([(b"k", b"a", "1", "T")], [Parked(b"x", "r", "d")]),
+                0,
+                received_ms=1,
+                delivery="d",
+                source="webhook",
+            )
         )
         sent = [await link.next(), await link.next()]
         assert [(topic, values) for topic, values, _ in sent] == [("im.events.raw", [b"a"]), ("im.events.dead", [b"x"])]
@@ -137,7 +144,7 @@ async def test_dead_letters_of_a_request_must_be_stored_too() -> None:
         await asyncio.sleep(0)
         assert not waiter.done()
         sent[1][2].set_result(None)
-        assert await waiter is Outcome.STORED
+        assert await waiter is STORED
 
 
 async def test_a_cancelled_request_cancels_nothing_else() -> None:
@@ -148,13 +155,13 @@ async def test_a_cancelled_request_cancels_nothing_else() -> None:
         _, values, answer = await link.next()
         assert values == [b"a", b"b"]
         answer.set_result(None)
-        assert await other is Outcome.STORED
+        assert await other is STORED
 
 
 async def test_without_a_link_nothing_is_taken() -> None:
     async with publishing(BrokerUnavailableError("away")) as publisher:
         assert not publisher.available
-        assert await publisher.submit(delivery(b"a")) is Outcome.FAILED
+        assert await publisher.submit(delivery(b"a")) is FAILED
 
 
 async def test_a_link_is_tried_again_until_there_is_one() -> None:
@@ -163,7 +170,7 @@ async def test_a_link_is_tried_again_until_there_is_one() -> None:
         await until(lambda: publisher.available)
         waiter = publisher.submit(delivery(b"a"))
         (await link.next())[2].set_result(None)
-        assert await waiter is Outcome.STORED
+        assert await waiter is STORED
 
 
 async def test_a_wrong_topic_ends_it() -> None:
@@ -179,14 +186,15 @@ async def test_a_late_round_is_told_late_and_nothing_more_is_taken_until_it_is_a
     async with publishing(link, budget_s=0.05) as publisher:
         waiter = publisher.submit(delivery(b"a"))
         answer = (await link.next())[2]
-        assert await waiter is Outcome.LATE
+        late = await waiter
+        assert isinstance(late, Late)
         assert not publisher.available
-        assert await publisher.submit(delivery(b"b")) is Outcome.FAILED
+        assert await publisher.submit(delivery(b"b")) is FAILED
         answer.set_result(None)
-        await until(lambda: publisher.available)
+        assert await late.answer is True
         waiter = publisher.submit(delivery(b"c"))
         (await link.next())[2].set_result(None)
-        assert await waiter is Outcome.STORED
+        assert await waiter is STORED
 
 
 async def test_a_round_that_kafka_never_saw_is_dropped_whole() -> None:
@@ -197,8 +205,8 @@ async def test_a_round_that_kafka_never_saw_is_dropped_whole() -> None:
         shown.append(publisher.submit(delivery(b"b")))
         answers.append((await link.next())[2])
         hidden = publisher.submit(delivery(b"c"))
-        assert await hidden is Outcome.FAILED
-        assert [await waiter for waiter in shown] == [Outcome.LATE] * 2
+        assert await hidden is FAILED
+        assert all([isinstance(await waiter, Late) for waiter in shown])
         for answer in answers:
             answer.set_result(None)
         await until(lambda: publisher.available)
@@ -220,11 +228,11 @@ async def test_a_refused_batch_fails_its_round_and_the_link_is_replaced(how: str
                 answer.cancel()
             else:
                 answer.set_exception(BrokerUnavailableError("sequence"))
-        assert await waiter is Outcome.FAILED
+        assert await waiter is FAILED
         await until(lambda: first.closed and publisher.available)
         waiter = publisher.submit(delivery(b"b"))
         (await second.next())[2].set_result(None)
-        assert await waiter is Outcome.STORED
+        assert await waiter is STORED
 
 
 async def test_an_answer_after_the_link_was_given_up_harms_nothing() -> None:
@@ -235,10 +243,22 @@ async def test_an_answer_after_the_link_was_given_up_harms_nothing() -> None:
         waiters.append(publisher.submit(delivery(b"b")))
         late = (await first.next())[2]
         broken.set_exception(BrokerUnavailableError("x"))
-        assert [await waiter for waiter in waiters] == [Outcome.FAILED] * 2
+        assert [await waiter for waiter in waiters] == [FAILED] * 2
         await until(lambda: publisher.available)
         late.set_result(None)
         waiter = publisher.submit(delivery(b"c"))
         (await second.next())[2].set_result(None)
-        assert await waiter is Outcome.STORED
+        assert await waiter is STORED
         assert publisher.idle
+
+
+async def test_a_late_answer_may_be_no() -> None:
+    first, second = FakeLink(), FakeLink()
+    async with publishing(first, second, budget_s=0.05) as publisher:
+        waiters = [publisher.submit(delivery(b"a"))]
+        answer = (await first.next())[2]
+        waiters.append(publisher.submit(delivery(b"b")))
+        await first.next()
+        late = [await waiter for waiter in waiters]
+        answer.set_exception(BrokerUnavailableError("x"))
+        assert [await outcome.answer for outcome in late if isinstance(outcome, Late)] == [False, False]
