@@ -39,7 +39,7 @@ def run(settings: Settings) -> None:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         warehouse = Warehouse(engine)
         runner.run(_serve(warehouse, settings.sandbox_clickhouse_port))
-        _close(warehouse)
+        _close(warehouse, engine)
 
 
 async def _serve(warehouse: Warehouse, port: int) -> None:
@@ -53,12 +53,12 @@ async def _serve(warehouse: Warehouse, port: int) -> None:
         _log.info("draining", running=warehouse.running)
 
 
-def _close(warehouse: Warehouse) -> None:
+def _close(warehouse: Warehouse, engine: Engine) -> None:
     """Close the engine; where a statement still runs, end the process as it is: what was acknowledged is on disk."""
     if warehouse.running:
         _log.warning("statements still run after the time to drain: the engine is left as it is")
         sys.stderr.flush()
         os._exit(0)
     warehouse.threads.shutdown()
-    warehouse.engine.close()
+    engine.close()
     _log.info("closed")
