@@ -1,10 +1,9 @@
-"""A Kafka for the ingress's tests, and an ingress in this process that writes to it."""
+"""An ingress in the tests' own process."""
 
 from __future__ import annotations
 
-import asyncio
 import io
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -22,30 +21,19 @@ from tests.ingest.waiting import until
 SECRET = "a-path-secret"  # not a secret but its likeness
 
 
-@pytest.fixture(scope="session")
-def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kafka]:
-    """Start a broker with the ingress's topics, shared by the tests that leave it alone."""
-    broker = Kafka(tmp_path_factory.mktemp("kafka"))
-    broker.start()
-    try:
-        asyncio.run(_prepare(broker))
-        yield broker
-    finally:
-        broker.stop()
-
-
-async def _prepare(broker: Kafka) -> None:
+async def prepare(broker: Kafka) -> None:
+    """Wait for a broker and make the topics of the ingress there."""
     await broker.wait()
-    settings = settings_for(broker, broker.home)
+    settings = settings_for(broker.bootstrap, broker.home)
     specs = [spec for spec in topics.specs(settings) if spec.name in (topics.RAW, topics.DEAD)]
     await create_topics(broker.bootstrap, specs, partitions=4, replication=1)
 
 
-def settings_for(broker: Kafka, state_dir: Path, **changes: str) -> Settings:
+def settings_for(bootstrap: str, state_dir: Path, **changes: str) -> Settings:
     """Return settings of an ingress on any free port."""
     return parse(
         {
-            "KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap,
+            "KAFKA_BOOTSTRAP_SERVERS": bootstrap,
             "INGEST_PORT": "0",
             "INGEST_PATH_SECRETS": SECRET,
             "STATE_DIR": str(state_dir),
@@ -103,7 +91,7 @@ async def client_of(settings: Settings) -> AsyncIterator[Client]:
 
 
 @pytest.fixture
-def serve(kafka: Kafka, tmp_path: Path) -> Serve:
+def serve(kafka: str, tmp_path: Path) -> Serve:
     """Start an ingress on the shared Kafka with settings of the test's choice; ready when the context begins."""
 
     @asynccontextmanager
@@ -116,14 +104,14 @@ def serve(kafka: Kafka, tmp_path: Path) -> Serve:
 
 
 @pytest.fixture
-async def raw(kafka: Kafka) -> AsyncIterator[Reader]:
+async def raw(kafka: str) -> AsyncIterator[Reader]:
     """Read what a test adds to im.events.raw."""
-    async with Reader(kafka.bootstrap, topics.RAW) as reader:
+    async with Reader(kafka, topics.RAW) as reader:
         yield reader
 
 
 @pytest.fixture
-async def dead(kafka: Kafka) -> AsyncIterator[Reader]:
+async def dead(kafka: str) -> AsyncIterator[Reader]:
     """Read what a test adds to im.events.dead."""
-    async with Reader(kafka.bootstrap, topics.DEAD) as reader:
+    async with Reader(kafka, topics.DEAD) as reader:
         yield reader
