@@ -1,0 +1,103 @@
+"""Migrations: numbered `.sql` files, applied in order, once each, and never edited after their release."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from importlib import resources
+from typing import NamedTuple
+
+from core import logs
+from core.clickhouse import ClickHouse
+from core.errors import ConfigError
+
+log = logs.get(__name__)
+
+_RECORDS = """
+CREATE TABLE IF NOT EXISTS schema_migrations
+(
+    number UInt32,
+    name String,
+    checksum String,
+    statements UInt32,
+    applied_time DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC')
+)
+ENGINE = ReplacingMergeTree(statements)
+ORDER BY number
+"""
+
+
+class Migration(NamedTuple):
+    """One file."""
+
+    number: int
+    name: str
+    text: str
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of the text."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    @property
+    def statements(self) -> list[str]:
+        """The statements, in order. A semicolon at the end of a line ends one."""
+        parts = re.split(r";\s*(?:\n|$)", self.text)
+        return [part.strip() for part in parts if _without_comments(part)]
+
+
+def _without_comments(text: str) -> str:
+    return re.sub(r"--[^\n]*", "", text).strip()
+
+
+def released() -> list[Migration]:
+    """Return the files of this release, in order."""
+    found = []
+    for file in resources.files("sinks.migrations").iterdir():
+        match = re.fullmatch(r"(\d{4})_\w+\.sql", file.name)
+        if match is not None:
+            found.append(Migration(int(match[1]), file.name, file.read_text()))
+    return sorted(found)
+
+
+async def migrate(clickhouse: ClickHouse, migrations: list[Migration]) -> list[str]:
+    """Apply what has not been applied, and return its names.
+
+    Safe to repeat, to run from several processes at once, and to continue after a crash: every statement that creates
+    something passes over what is there. Raises ConfigError when a file that was applied has been edited since.
+    """
+    await clickhouse.command(_RECORDS)
+    rows = await clickhouse.rows("SELECT number, name, checksum FROM schema_migrations FINAL")
+    done = {int(row["number"]): row for row in rows}
+    applied = []
+    for migration in migrations:
+        before = done.get(migration.number)
+        if before is None:
+            await _apply(clickhouse, migration)
+            applied.append(migration.name)
+        elif before["checksum"] != migration.checksum:
+            raise ConfigError(
+                f"migration {migration.name} was edited after it had been applied",
+                fix="Restore the file of the release, and put the change into a new file with the next number",
+            )
+    return applied
+
+
+async def _apply(clickhouse: ClickHouse, migration: Migration) -> None:
+    for statement in migration.statements:
+        await clickhouse.command(_passing_over(statement))
+    count = len(migration.statements)
+    await clickhouse.command(
+        "INSERT INTO schema_migrations (number, name, checksum, statements) VALUES "  # noqa: S608 -- our own file's name
+        f"({migration.number}, '{migration.name}', '{migration.checksum}', {count})"
+    )
+    log.info("migrated", file=migration.name, statements=count)
+
+
+def _passing_over(statement: str) -> str:
+    """Let a CREATE pass over what another process, or a run that died, has made already."""
+    return re.sub(
+        r"\A((?:\s|--[^\n]*\n)*CREATE (?:TABLE|VIEW|MATERIALIZED VIEW|DICTIONARY)) (?!IF NOT EXISTS)",
+        r"\1 IF NOT EXISTS ",
+        statement,
+    )
