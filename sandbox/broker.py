@@ -27,7 +27,13 @@ from sandbox.locks import Lock
 from sandbox.ports import LOOPBACK, free_port, is_free
 
 LOCK_WAIT_S = 15.0
-JVM_FLAGS = ("-Xmx1g", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError", "-Djava.awt.headless=true")
+JVM_FLAGS = (
+    "-Xmx1g",
+    "-XX:+UseSerialGC",
+    "-XX:+ExitOnOutOfMemoryError",
+    "-XX:+PerfDisableSharedMem",  # no files in /tmp that a kill leaves behind
+    "-Djava.awt.headless=true",
+)
 
 _log = logs.get(__name__)
 
@@ -77,12 +83,20 @@ def _kafka(home: Path, port: int, runtime: Path, jars: Path) -> list[str]:
     # No client ever sees the controller's port, so that any free one does at each start.
     properties.write_text(server_properties(port=port, controller_port=free_port(), data=home / "data"))
     (home / "log4j2.xml").write_text(log4j_xml())
-    base = [str(runtime), *JVM_FLAGS, f"-Dlog4j2.configurationFile={home / 'log4j2.xml'}", "-cp", f"{jars}/*"]
+    scratch = _emptied(home / "tmp")  # the compression libraries unpack themselves into it
+    options = [f"-Dlog4j2.configurationFile={(home / 'log4j2.xml').as_uri()}", f"-Djava.io.tmpdir={scratch}"]
+    base = [str(runtime), *JVM_FLAGS, *options, "-cp", f"{jars}/*"]
     if not (home / "formatted").exists():
         _format(home, [*base, "kafka.tools.StorageTool", "format", "-c", str(properties)])
     _note(home, kind="kafka", java=str(runtime), port=str(port))
     _log.info("starting Apache Kafka", port=port, java=str(runtime), data=str(home / "data"))
     return [*base, "kafka.Kafka", str(properties)]
+
+
+def _emptied(folder: Path) -> Path:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    return folder
 
 
 def _format(home: Path, command: list[str]) -> None:

