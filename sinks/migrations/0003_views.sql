@@ -88,7 +88,7 @@ FROM dead_letters_log FINAL
 SETTINGS do_not_merge_across_partitions_select_final = 1;
 
 -- Of each channel: what it reports. A type that is known to report a status can; any other type can report what it has
--- ever told. https://desk.zoho.com's own list of types stands in docs/warehouse.md.
+-- ever told.
 CREATE VIEW coverage AS
 SELECT
     org_id,
@@ -134,7 +134,7 @@ SELECT
     if(countIf(new_status = 'DELIVERED') > 0, argMinIf(updated_time, raw_offset, new_status = 'DELIVERED'), NULL)
         AS delivered_time,
     if(countIf(new_status = 'READ') > 0, argMinIf(updated_time, raw_offset, new_status = 'READ'), NULL) AS read_time,
-    countIf(new_status = 'READ') > 0 AND countIf(new_status = 'DELIVERED') = 0 AS delivered_implied,
+    toBool(countIf(new_status = 'READ') > 0 AND countIf(new_status = 'DELIVERED') = 0) AS delivered_implied,
     argMinIf(channel_type, raw_offset, NOT told) AS channel_type,
     argMinIf(direction, raw_offset, NOT told) AS direction,
     if(
@@ -164,7 +164,11 @@ WITH
         SELECT
             org_id,
             channel_id,
-            toStartOfHour(if(sent_time IS NOT NULL, sent_time, least(ifNull(delivered_time, read_time), ifNull(read_time, delivered_time)))) AS hour,
+            toStartOfHour(
+                assumeNotNull(
+                    coalesce(sent_time, least(ifNull(delivered_time, read_time), ifNull(read_time, delivered_time)))
+                )
+            ) AS hour,
             count() AS sent,
             countIf(delivered_time IS NOT NULL OR read_time IS NOT NULL) AS delivered,
             countIf(read_time IS NOT NULL) AS read
@@ -195,9 +199,12 @@ SELECT
         cohorts.read / cohorts.delivered,
         NULL
     ) AS read_of_delivered,
-    now64(3, 'UTC')
-        > cohorts.hour + INTERVAL 1 HOUR + toIntervalMillisecond(if(patience.org_id = '', 86400000, toInt64(patience.seconds * 1000)))
-        AS mature
+    -- The hour has ended longer ago than the channel's readers usually take.
+    toBool(
+        now64(3, 'UTC')
+        > cohorts.hour + INTERVAL 1 HOUR
+            + toIntervalMillisecond(if(patience.org_id = '', 86400000, toInt64(patience.seconds * 1000)))
+    ) AS mature
 FROM cohorts
 LEFT JOIN coverage ON coverage.org_id = cohorts.org_id AND coverage.channel_id = cohorts.channel_id
 LEFT JOIN patience ON patience.org_id = cohorts.org_id AND patience.channel_id = cohorts.channel_id;
@@ -209,8 +216,10 @@ SELECT
     channel_id,
     toDateTime64(toStartOfHour(assumeNotNull(read_time)), 3, 'UTC') AS hour,
     count() AS reads,
-    quantileIf(0.5)(toFloat64(read_time - sent_time) * 1000, sent_time IS NOT NULL AND read_time >= sent_time) AS sent_to_read_p50_ms,
-    quantileIf(0.95)(toFloat64(read_time - sent_time) * 1000, sent_time IS NOT NULL AND read_time >= sent_time) AS sent_to_read_p95_ms,
+    quantileIf(0.5)(toFloat64(read_time - sent_time) * 1000, sent_time IS NOT NULL AND read_time >= sent_time)
+        AS sent_to_read_p50_ms,
+    quantileIf(0.95)(toFloat64(read_time - sent_time) * 1000, sent_time IS NOT NULL AND read_time >= sent_time)
+        AS sent_to_read_p95_ms,
     quantileIf(0.5)(toFloat64(read_time - delivered_time) * 1000, delivered_time IS NOT NULL AND read_time >= delivered_time)
         AS delivered_to_read_p50_ms,
     quantileIf(0.95)(toFloat64(read_time - delivered_time) * 1000, delivered_time IS NOT NULL AND read_time >= delivered_time)
@@ -232,7 +241,7 @@ SELECT
     coverage.channel_type AS channel_type,
     coverage.can_report_delivered AS can_report_delivered,
     coverage.can_report_read AS can_report_read,
-    message_state.status = 'SENT' AND coverage.can_report_delivered AND age_seconds > 900 AS stuck
+    toBool(message_state.status = 'SENT' AND coverage.can_report_delivered AND age_seconds > 900) AS stuck
 FROM message_state
 LEFT JOIN coverage ON coverage.org_id = message_state.org_id AND coverage.channel_id = message_state.channel_id
 WHERE message_state.status IN ('SENT', 'DELIVERED');
