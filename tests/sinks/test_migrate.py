@@ -1,0 +1,63 @@
+"""Migrations run once, in order, and refuse what was edited."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import pytest
+
+from core.clickhouse import HttpClickHouse, connect
+from core.errors import ConfigError
+from core.settings import parse
+from sinks.migrate import Migration, migrate, released
+
+FIRST = Migration(1, "0001_first.sql", "CREATE TABLE one (a UInt8) ENGINE = MergeTree ORDER BY a;\n")
+SECOND = Migration(2, "0002_second.sql", "-- Why; and how.\nCREATE VIEW two AS SELECT a FROM one;\n")
+
+
+@pytest.fixture
+async def clickhouse(warehouse: str) -> AsyncIterator[HttpClickHouse]:
+    database = f"migrate_{uuid4().hex[:12]}"
+    settings = parse({"CLICKHOUSE_URL": warehouse, "CLICKHOUSE_DATABASE": database})
+    async with connect(settings, database="default") as server, connect(settings) as client:
+        await server.command(f"CREATE DATABASE {database}")
+        yield client
+        await server.command(f"DROP DATABASE {database}")
+
+
+def test_the_released_files_are_numbered_without_gaps() -> None:
+    assert [migration.number for migration in released()] == list(range(1, len(released()) + 1))
+    assert all(migration.statements for migration in released())
+
+
+def test_a_comment_is_no_statement() -> None:
+    assert Migration(1, "x", "-- only words;\n").statements == []
+
+
+@pytest.mark.stack
+async def test_only_what_is_new_is_applied(clickhouse: HttpClickHouse) -> None:
+    assert await migrate(clickhouse, [FIRST]) == ["0001_first.sql"]
+    assert await migrate(clickhouse, [FIRST, SECOND]) == ["0002_second.sql"]
+    assert await migrate(clickhouse, [FIRST, SECOND]) == []
+    assert await clickhouse.rows("SELECT * FROM two") == []
+
+
+@pytest.mark.stack
+async def test_two_processes_may_migrate_at_once(clickhouse: HttpClickHouse) -> None:
+    await asyncio.gather(migrate(clickhouse, released()), migrate(clickhouse, released()))
+    assert await migrate(clickhouse, released()) == []
+
+
+@pytest.mark.stack
+async def test_a_run_that_died_half_way_is_continued(clickhouse: HttpClickHouse) -> None:
+    await clickhouse.command(FIRST.statements[0])
+    assert await migrate(clickhouse, [FIRST]) == ["0001_first.sql"]
+
+
+@pytest.mark.stack
+async def test_an_edited_file_is_refused(clickhouse: HttpClickHouse) -> None:
+    await migrate(clickhouse, [FIRST])
+    with pytest.raises(ConfigError, match=r"0001_first\.sql was edited"):
+        await migrate(clickhouse, [FIRST._replace(text=FIRST.text + "-- edited\n")])
