@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import orjson
 
@@ -149,9 +150,9 @@ class World:
         self.checkpoint()
         self.sum_up()
 
-    def transitions(self) -> dict[tuple[str, str, str], dict[str, object]]:
+    def transitions(self) -> dict[tuple[str, str, str], dict[str, Any]]:
         """Return the published transitions by identity: the lowest raw offset holds, as in ClickHouse."""
-        found: dict[tuple[str, str, str], dict[str, object]] = {}
+        found: dict[tuple[str, str, str], dict[str, Any]] = {}
         for record in self.durable[topics.TRANSITIONS]:
             row = orjson.loads(record.value or b"")
             identity = (row["org_id"], row["message_id"], row["new_status"])
@@ -159,9 +160,9 @@ class World:
                 found[identity] = row
         return found
 
-    def windows(self) -> dict[tuple[str, str, str], dict[str, object]]:
+    def windows(self) -> dict[tuple[str, str, str], dict[str, Any]]:
         """Return the published windows by identity: the highest version holds, the later of two alike."""
-        found: dict[tuple[str, str, str], dict[str, object]] = {}
+        found: dict[tuple[str, str, str], dict[str, Any]] = {}
         for record in self.durable[topics.WINDOWS]:
             row = orjson.loads(record.value or b"")
             identity = (row["org_id"], row["channel_id"], row["window_start"])
