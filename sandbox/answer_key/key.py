@@ -162,6 +162,7 @@ def _states(messages: dict[tuple[str, str], Message], added: dict[tuple[str, str
             "delivered_time": iso(message.time_of("DELIVERED")),
             "read_time": iso(message.time_of("READ")),
             "delivered_implied": "READ" in message.accepted and "DELIVERED" not in message.accepted,
+            "channel_type": added[org, message_id].channel_type if (org, message_id) in added else "",
             "direction": added[org, message_id].direction if (org, message_id) in added else "",
         }
         for (org, message_id), message in messages.items()

@@ -20,7 +20,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     ),
     "message_state": (
         *("org_id", "message_id", "channel_id", "session_id", "status", "sent_time", "delivered_time", "read_time"),
-        *("delivered_implied", "direction"),
+        *("delivered_implied", "channel_type", "direction"),
     ),
     "channel_windows": (
         *("org_id", "channel_id", "window_start", "sent", "delivered", "read", "other", "duplicates", "late"),

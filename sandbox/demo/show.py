@@ -66,10 +66,10 @@ def _channels(rows: list[Row], *, wide: bool) -> Table:
 def _stuck(rows: list[Row]) -> Table:
     total = rows[0]["total"] if rows else 0
     table = _table(f"Stuck in SENT for more than 15 minutes: {total:,}, the latest first")
-    for name in ("org", "message", "type", "sent"):
+    for name in ("org", "message", "type", "since"):
         table.add_column(name, no_wrap=True)
     for row in rows:
-        table.add_row(*(str(row[name]) for name in ("org_id", "message_id", "channel_type", "sent_time")))
+        table.add_row(*(str(row[name]) for name in ("org_id", "message_id", "channel_type", "since")))
     return table
 
 
