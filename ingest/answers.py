@@ -72,6 +72,15 @@ BAD_REQUEST = Refusal(400, "bad_request", "The request is not valid HTTP: correc
 BROKEN_BODY = Refusal(
     400, "broken_body", "The body ended early or is badly framed: send all of it as declared.", close=True
 )
+NO_KEYS = Refusal(
+    503,
+    "no_keys",
+    "The sender's public keys could not be fetched yet: send again later, and check ZOHO_JWKS_URL.",
+    _RETRY,
+)
+WRONG_ORG = Refusal(
+    403, "wrong_org", "The token's org is not that of every element: send the events of one org with that org's token."
+)
 INTERNAL = Refusal(500, "internal", "The receiver failed on this request: look into its log.", close=True)
 
 

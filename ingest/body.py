@@ -12,7 +12,7 @@ from itertools import accumulate
 
 import msgspec
 
-from schemas.events import STATUS_EVENT, Rejected, route
+from schemas.events import STATUS_EVENT, Rejected, org_of, route
 
 MAX_DEPTH = 128
 BOM = b"\xef\xbb\xbf"
@@ -38,6 +38,11 @@ class Split:
 
     accepted: list[Accepted]
     parked: list[Parked]
+
+
+def is_of_org(found: Split, org: str) -> bool:
+    """Tell whether every element, accepted or parked, names this org."""
+    return all(event[2] == org for event in found.accepted) and all(org_of(item.text) == org for item in found.parked)
 
 
 @dataclass(frozen=True, slots=True)

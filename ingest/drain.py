@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable
+from pathlib import Path
 
 import msgspec
 
@@ -20,6 +21,8 @@ log = get(__name__)
 
 FIRST_BACKOFF_S = 0.05
 LONGEST_BACKOFF_S = 2.0
+
+ADOPT_EVERY_S = 5.0
 
 _Sent = tuple[Position, list[asyncio.Future[Outcome]]]
 
@@ -123,6 +126,34 @@ class Drain:
             await self._spool.commit(position)
             metrics.INGEST_SPOOL.labels("sent").inc(len(waiters))
         return True
+
+
+class Adoption:
+    """Sends what processes left behind that are no more: their slots of the spool directory."""
+
+    def __init__(self, root: Path, max_bytes: int, publisher: Publisher) -> None:
+        self._root = root
+        self._max_bytes = max_bytes
+        self._publisher = publisher
+
+    async def run(self) -> None:
+        """Look for orphans for ever; ends when cancelled."""
+        while True:
+            if self._publisher.available:
+                spool = Spool(self._root, self._max_bytes, adopt=True)
+                try:
+                    await self._empty(spool)
+                finally:
+                    await spool.close()
+            await asyncio.sleep(ADOPT_EVERY_S)
+
+    async def _empty(self, spool: Spool) -> None:
+        if not await spool.open():
+            return
+        log.info("sending what another process left in its spool", bytes=spool.size)
+        drain = Drain(spool, self._publisher)
+        while spool.unread and self._publisher.available and await drain.round():
+            pass
 
 
 async def _stored(waiter: Awaitable[Outcome]) -> bool:

@@ -9,19 +9,23 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
+import aiohttp
 import uvloop
 from aiohttp import web
 
+from core.clock import now_ms
 from core.errors import ConfigError, PortInUseError
 from core.logs import get
 from core.settings import Settings
-from ingest.drain import Drain
+from ingest.drain import Adoption, Drain
+from ingest.keys import KeyStore, check_url, fetch_keys
 from ingest.link import connect
 from ingest.protocol import Server
 from ingest.publisher import Publisher
 from ingest.server import Ingress
 from ingest.spool.spool import Spool
 from ingest.store import Store
+from ingest.verifier import AnyOrg, TokenVerifier, Verifier
 
 log = get(__name__)
 
@@ -44,7 +48,7 @@ def run(settings: Settings) -> None:
 async def _main(settings: Settings) -> None:
     async with serving(settings) as service:
         stop = asyncio.create_task(_told_to_stop())
-        await asyncio.wait({stop, service.publishing}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({stop, *service.tasks}, return_when=asyncio.FIRST_COMPLETED)
         stop.cancel()
         log.info("stopping")
 
@@ -59,35 +63,62 @@ async def _told_to_stop() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A running ingress: the port it listens on, and the task that ends early only by an error."""
+    """A running ingress: the port it listens on, and the tasks that end early only by an error."""
 
     port: int
-    publishing: asyncio.Task[None]
+    tasks: frozenset[asyncio.Task[None]]
 
 
 @asynccontextmanager
 async def serving(settings: Settings) -> AsyncIterator[Service]:
     """Serve while the context lasts; on leaving, answer what was accepted. Raises ConfigError, PortInUseError."""
-    publisher = Publisher(lambda: connect(settings), settings.ingest_ack_timeout_ms / 1000)
-    spool = Spool(settings.spool_path, settings.spool_max_bytes)
-    drain = Drain(spool, publisher)
-    await spool.open()
-    publishing = asyncio.create_task(publisher.run())
-    draining = asyncio.create_task(drain.run())
-    ingress = Ingress(settings, Store(publisher, spool, drain))
-    runner = web.ServerRunner(Server(ingress.handle, ingress.refused), shutdown_timeout=SHUTDOWN_S)
-    try:
+    async with _verifying(settings) as verifier, _storing(settings) as (store, tasks):
+        ingress = Ingress(settings, store, verifier)
+        runner = web.ServerRunner(Server(ingress.handle, ingress.refused), shutdown_timeout=SHUTDOWN_S)
         await runner.setup()
         try:
             port = await _listen(runner, settings)
             log.info("listening", host=settings.ingest_host, port=port)
-            yield Service(port, publishing)
+            yield Service(port, tasks)
         finally:
             await runner.cleanup()
+
+
+@asynccontextmanager
+async def _storing(settings: Settings) -> AsyncIterator[tuple[Store, frozenset[asyncio.Task[None]]]]:
+    publisher = Publisher(lambda: connect(settings), settings.ingest_ack_timeout_ms / 1000)
+    spool = Spool(settings.spool_path, settings.spool_max_bytes)
+    await spool.open()
+    drain = Drain(spool, publisher)
+    adoption = Adoption(settings.spool_path, settings.spool_max_bytes, publisher)
+    publishing, *others = tasks = [asyncio.create_task(part.run()) for part in (publisher, drain, adoption)]
+    try:
+        yield Store(publisher, spool, drain), frozenset(tasks)
     finally:
-        await _end(draining)
+        for task in others:
+            await _end(task)
         await spool.close()
         await _end(publishing)
+
+
+@asynccontextmanager
+async def _verifying(settings: Settings) -> AsyncIterator[Verifier]:
+    if settings.zoho_jwt_mode == "off":
+        yield AnyOrg()
+        return
+    url = check_url(settings.zoho_jwks_url)
+    async with aiohttp.ClientSession() as session:
+        keys = KeyStore(lambda: fetch_keys(session, url), asyncio.get_running_loop().time)
+        keys.refresh_soon()
+        try:
+            yield TokenVerifier(
+                keys,
+                now_ms,
+                max_age_s=settings.zoho_jwt_max_age_seconds,
+                webhook_ids=frozenset(settings.zoho_webhook_ids),
+            )
+        finally:
+            await keys.close()
 
 
 async def _listen(runner: web.ServerRunner, settings: Settings) -> int:

@@ -19,12 +19,13 @@ from ingest import answers, zoho
 from ingest.access import AccessLog
 from ingest.admission import Admission, Ticket
 from ingest.answers import Refused
-from ingest.body import NotJson, Parked, Split, split, strip
+from ingest.body import NotJson, Parked, Split, is_of_org, split, strip
 from ingest.content import BrokenError
 from ingest.delivery import SIMULATOR, WEBHOOK, Delivery, build
 from ingest.oversize import park_oversized
 from ingest.reading import read_body
 from ingest.tally import Tally
+from ingest.verifier import Verifier
 
 log = get(__name__)
 
@@ -51,9 +52,10 @@ class Store(Protocol):
 class Ingress:
     """Answers every request; the one object behind the HTTP server."""
 
-    def __init__(self, settings: Settings, store: Store) -> None:
+    def __init__(self, settings: Settings, store: Store, verifier: Verifier) -> None:
         self._settings = settings
         self._store = store
+        self._verifier = verifier
         self._path = zoho.WebhookPath(tuple(secret.get_secret_value() for secret in settings.ingest_path_secrets))
         self._admission = Admission(settings.ingest_max_in_flight_requests, settings.ingest_max_in_flight_bytes)
         self._access = AccessLog(now_ms)
@@ -110,14 +112,18 @@ class Ingress:
         try:
             body = await read_body(request, ticket, self._settings.ingest_max_body_bytes)
         except BrokenError as error:
+            await self._verifier.org_of(request.headers.get(zoho.JWT_HEADER))
             return await self._refuse_body(error.data, NotJson("broken_encoding", error.detail), source)
         text = strip(body)
         if zoho.is_setup_check(text):
             self._tally.request("setup_check")
             return answers.accepted(0, 0)
+        org = await self._verifier.org_of(request.headers.get(zoho.JWT_HEADER))
         found = split(text)
         if isinstance(found, NotJson):
             return await self._refuse_body(body, found, source)
+        if org is not None and not is_of_org(found, org):
+            raise Refused(answers.WRONG_ORG)
         return await self._accept(found, len(body), source)
 
     async def _accept(self, found: Split, size: int, source: str) -> web.Response:

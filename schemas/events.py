@@ -161,6 +161,12 @@ def type_of(event: Event) -> str:
     return STATUS_EVENT if isinstance(event, StatusEvent) else event.event_type
 
 
+def org_of(text: bytes | msgspec.Raw) -> str:
+    """Return the org that any element names, event or not; '' when it names none."""
+    fields = _object(text)
+    return (_id(fields.get("orgId")) if fields else None) or ""
+
+
 def _text_of(value: int | str) -> str:
     # msgspec refuses integers of more digits than Python prints: str() cannot fail here.
     return value if type(value) is str else str(value)
@@ -223,7 +229,7 @@ def _other(event_type: str, fields: _Fields) -> OtherEvent:
     return OtherEvent(org, event_type, message or _id(payload.get("sessionId")) or org)
 
 
-def _object(raw: msgspec.Raw | None) -> _Fields | None:
+def _object(raw: bytes | msgspec.Raw | None) -> _Fields | None:
     """Return the fields of an object, None when it is anything else."""
     if raw is None:
         return None

@@ -35,6 +35,8 @@ def claim(root: Path) -> Slot:
 
 def adopt(root: Path) -> Slot | None:
     """Take a slot that holds events and has lost its owner, if there is one. Raises OSError."""
+    if not root.is_dir():
+        return None
     for folder in sorted(root.iterdir()):
         if folder.name.isdecimal() and segments.sizes(folder):
             slot = _try(folder)

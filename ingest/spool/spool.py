@@ -97,7 +97,6 @@ class Spool:
         return disk is not None
 
     def _open(self) -> Disk | None:
-        self._root.mkdir(parents=True, exist_ok=True, mode=0o700)
         slot = self._claim(self._root)
         return None if slot is None else Disk(slot)
 

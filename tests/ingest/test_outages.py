@@ -18,6 +18,7 @@ import aiohttp
 import orjson
 import pytest
 
+from ingest import drain
 from sandbox.ports import free_port
 from schemas import topics
 from tests.ingest.conftest import SECRET, Client, client_of, prepare, settings_for
@@ -293,6 +294,26 @@ async def test_an_ingress_that_is_killed_again_and_again_loses_nothing(broker: K
             assert process.end(signal.SIGTERM) == 0
         events = arrived(await raw.read())
     assert set(events) >= set(kept)
+
+
+async def test_what_a_vanished_worker_left_behind_is_sent_by_another(
+    broker: Kafka, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drain, "ADOPT_EVERY_S", 0.05)
+    gone = [Process("127.0.0.1:1", tmp_path) for _ in range(2)]
+    for number, process in enumerate(gone):
+        async with process.client() as client:
+            assert (await client.post(b'[{"eventType":"New","orgId":"gone","n":%d}]' % number))[0] == 200
+    async with (
+        Reader(broker.bootstrap, topics.RAW) as raw,
+        client_of(settings_for(broker.bootstrap, tmp_path)) as client,
+    ):
+        await client.until_via("kafka")
+        assert await raw.read() == [], "their owners live"
+        for process in gone:
+            process.end(signal.SIGKILL)
+        await until(lambda: not list(tmp_path.rglob("*.segment")))
+        assert sorted(arrived(await raw.read())) == [("gone", 0), ("gone", 1)]
 
 
 async def test_a_stop_answers_what_was_accepted_and_then_ends(broker: Kafka, tmp_path: Path) -> None:
