@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import random
 import socket
 
 from core.errors import ConfigError, PortInUseError
 
 LOOPBACK = "127.0.0.1"
+QUIET = range(61_000, 65_536)
+"""Above the ports that systems give to outgoing connections by default."""
 
 
 def is_free(port: int, host: str = LOOPBACK) -> bool:
     """Tell whether a server could listen there now."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+    with socket.socket(_family(host)) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as servers do: TIME_WAIT is no obstacle
         try:
             probe.bind((host, port))
@@ -22,14 +25,22 @@ def is_free(port: int, host: str = LOOPBACK) -> bool:
 
 
 def free_port(host: str = LOOPBACK) -> int:
-    """Return a port that was free a moment ago. Raises ConfigError when the host is not this machine's."""
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+    """Return a port that was free a moment ago. Raises ConfigError when the host is not this machine's.
+
+    Taken from above the range of outgoing connections where possible, so that none can take it before the server does.
+    """
+    with socket.socket(_family(host)) as probe:
         try:
             probe.bind((host, 0))
         except OSError as error:
             raise ConfigError(f"{host} is no address of this machine ({error.strerror})") from error
-        port: int = probe.getsockname()[1]
-    return port
+        fallback: int = probe.getsockname()[1]
+    candidates = random.sample(QUIET, 50)
+    return next((port for port in candidates if is_free(port, host)), fallback)
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 def choose(variable: str, wanted: int, *, explicit: bool, kept: int | None = None, host: str = LOOPBACK) -> int:

@@ -28,6 +28,7 @@ PARTS_START_S = 330.0
 """Longest wait for broker and warehouse: the first start ever downloads Kafka's jars."""
 ROLES_START_S = 180.0
 PROBE_S = 0.1
+LOOK_S = 0.25
 WATCH_S = 3.0
 HUNG_PROBES = 12
 """Probes in a row without any answer after which a process is taken for hung, and killed: 36 s and more."""
@@ -272,15 +273,17 @@ class Stack:
             self._fail(ConfigError(f"{child.instance.name} refused to start: {child.last_line()}"))
 
     async def _watch(self) -> None:
-        """Mark restarted instances as running, kill hung ones, keep logs bounded."""
+        """Look often at what starts again, now and then at all: kill what hangs, keep logs bounded."""
         silent: dict[str, int] = {}
         while True:
-            await asyncio.sleep(WATCH_S)
-            for child in list(self._children):
+            for _ in range(round(WATCH_S / LOOK_S)):
+                await asyncio.sleep(LOOK_S)
+                await asyncio.gather(*(self._probe(child) for child in self._children if child.state == "starting"))
+            serving = [child for child in self._children if child.state == "running"]
+            for child, why in zip(serving, await asyncio.gather(*map(self._probe, serving)), strict=True):
                 child.rotate()
-                why = await self._probe(child)
                 name = child.instance.name
-                silent[name] = silent.get(name, 0) + 1 if child.state == "running" and "does not answer" in why else 0
+                silent[name] = silent.get(name, 0) + 1 if "does not answer" in why else 0
                 if silent[name] >= HUNG_PROBES:
                     _log.error("hung: killed", name=name, why=why)
                     silent[name] = 0

@@ -40,3 +40,4 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     """Start everything: broker, ClickHouse engine and all roles, as `receipts up` runs them, on parts of its own."""
     with Up(tmp_path_factory.mktemp("stack"), given_parts()) as up:
         yield up
+        assert up.stop() == 0, up.errors()

@@ -16,7 +16,7 @@ from typing import Any, Self, TypeVar
 from sandbox import endpoints
 
 READY_S = 120.0
-STOP_S = 25.0
+STOP_S = 20.0
 T = TypeVar("T")
 OUTSIDE = ("KAFKA_BOOTSTRAP_SERVERS", "CLICKHOUSE_URL")
 FREE_PORTS = {

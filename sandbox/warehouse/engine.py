@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
 from chdb import ChdbError
 from chdb.state.sqlitelike import Connection, connect
 
@@ -17,6 +18,7 @@ from sandbox.warehouse.failures import SYNTAX_ERROR, QueryError, from_engine, re
 _DEFAULTS = {
     "implicit_select": "0",  # as in the server: a bare expression is a syntax error
     "max_result_bytes": str(512 * 1024 * 1024),  # results are held whole: none may take the machine's memory
+    "max_memory_usage": str(max(2 * 1024**3, psutil.virtual_memory().total // 4)),  # the machine runs more than this
 }
 
 
