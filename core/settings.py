@@ -69,6 +69,9 @@ class Settings(BaseModel):
     kafka_bootstrap_servers: str = env(
         "KAFKA_BOOTSTRAP_SERVERS", "", "Kafka brokers, host:port comma separated. Empty: the sandbox of STATE_DIR."
     )
+    kafka_idempotence: bool = env(
+        "KAFKA_IDEMPOTENCE", True, "Idempotent producers. Off only for a broker that has none, as the one in memory."
+    )
     clickhouse_url: HttpUrl | Literal[""] = env(
         "CLICKHOUSE_URL", "", "ClickHouse's HTTP interface. Empty: the sandbox of STATE_DIR."
     )
@@ -164,6 +167,7 @@ class Settings(BaseModel):
 
     metrics_host: str = env("METRICS_HOST", "127.0.0.1", "Address of /metrics of processors and sinks.")
     metrics_port: Port = env("METRICS_PORT", 0, "Port of /metrics of processors and sinks; 0: any free one.")
+    failpoint: str = env("FAILPOINT", "", "For tests: where the process kills itself, NAME or NAME:N.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = env("LOG_LEVEL", "INFO", "Least severe line logged.")
 
     @model_validator(mode="after")

@@ -53,7 +53,7 @@ def run(settings: Settings, environ: Mapping[str, str]) -> NoReturn:
             fix="Stop it, name another port, or set SANDBOX_KAFKA_PORT=0 for any free one",
         )
     command = _command(settings, environ, home, port)
-    os.execve(command[0], command, dict(environ))  # noqa: S606 - no shell is wanted
+    os.execve(command[0], command, {**environ, "NO_COLOR": "1"})  # noqa: S606 - no shell is wanted
 
 
 def describe(state_dir: Path) -> dict[str, str]:

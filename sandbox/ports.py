@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import random
 import socket
+import sys
 
 from core.errors import ConfigError, PortInUseError
 
@@ -25,18 +27,38 @@ def is_free(port: int, host: str = LOOPBACK) -> bool:
 
 
 def free_port(host: str = LOOPBACK) -> int:
-    """Return a port that was free a moment ago. Raises ConfigError when the host is not this machine's.
+    """Return a port that nobody has or holds. Raises ConfigError when the host is not this machine's.
 
     Taken from above the range of outgoing connections where possible, so that none can take it before the server does.
     """
-    with socket.socket(_family(host)) as probe:
-        try:
-            probe.bind((host, 0))
-        except OSError as error:
-            raise ConfigError(f"{host} is no address of this machine ({error.strerror})") from error
-        fallback: int = probe.getsockname()[1]
-    candidates = random.sample(QUIET, 50)
-    return next((port for port in candidates if is_free(port, host)), fallback)
+    for port in [*random.sample(QUIET, 50), 0]:
+        with socket.socket(_family(host)) as probe:  # without SO_REUSEADDR: a held port refuses
+            try:
+                probe.bind((host, port))
+            except OSError as error:
+                if error.errno == errno.EADDRINUSE:
+                    continue
+                raise ConfigError(f"{host} is no address of this machine ({error.strerror})") from error
+            found: int = probe.getsockname()[1]
+            return found
+    raise ConfigError("no port is free on this machine")
+
+
+def hold(port: int, host: str = LOOPBACK) -> socket.socket | None:
+    """Keep a port from `free_port` of any process, until the socket is closed; a server can listen there all the same.
+
+    Linux alone lets a server share the address with a socket that does not listen; elsewhere nothing is held.
+    """
+    if sys.platform != "linux":
+        return None
+    holder = socket.socket(_family(host))
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        holder.bind((host, port))
+    except OSError:
+        holder.close()
+        return None
+    return holder
 
 
 def _family(host: str) -> socket.AddressFamily:

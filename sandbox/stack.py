@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import shutil
+import socket
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -66,6 +67,7 @@ class Stack:
         self._instances: list[Instance] = []
         self._children: list[Child] = []
         self._watching: asyncio.Task[None] | None = None
+        self._held: list[socket.socket] = []
         self._session: aiohttp.ClientSession | None = None
 
     # --- what others read -------------------------------------------------------------------------------------------
@@ -161,6 +163,9 @@ class Stack:
         for stage in sorted({child.instance.role.stage for child in self._children}):
             members = [child for child in self._children if child.instance.role.stage == stage]
             await asyncio.gather(*(child.stop(child.instance.role.drain_s) for child in members))
+        for holder in self._held:
+            holder.close()
+        self._held.clear()
         if self._session is not None:
             await self._session.close()
             self._session = None
@@ -242,6 +247,8 @@ class Stack:
         wanted = int(self._given.get(role.port_variable, role.default_port)) if first else 0
         explicit = first and role.port_variable in self._given
         port = ports.choose(role.port_variable, wanted, explicit=explicit, kept=kept, host=host)
+        if (holder := ports.hold(port, host)) is not None:
+            self._held.append(holder)
         if first and wanted not in (0, port):
             self.moved.append(f"{role.port_variable} is {port}: {wanted} was taken when this sandbox was made")
         own = plan.own_environ(name, role, port, self.state_dir, self.settings.spool_path)
@@ -262,6 +269,8 @@ class Stack:
 
     def _child_environ(self) -> dict[str, str]:
         parts = {"KAFKA_BOOTSTRAP_SERVERS": self.kafka_bootstrap, "CLICKHOUSE_URL": self.clickhouse_url}
+        if self.broker_kind == "memory":
+            parts["KAFKA_IDEMPOTENCE"] = "false"
         return {**self._given, **parts, "STATE_DIR": str(self.state_dir), "TZ": "UTC", "PYTHONUNBUFFERED": "1"}
 
     # --- supervision ------------------------------------------------------------------------------------------------

@@ -66,6 +66,22 @@ def test_a_port_is_the_kept_one_then_the_default_then_any() -> None:
         assert ports.choose("P", 0, explicit=True, kept=kept) == kept
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="a port can be held on Linux alone")
+def test_a_held_port_is_nobody_elses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A port that is held is chosen by no other part, and its own server can listen on it."""
+    monkeypatch.setattr(ports, "QUIET", range(65_000, 65_050))
+    held = [ports.hold(port) for port in ports.QUIET]
+    try:
+        assert all(ports.free_port() not in ports.QUIET for _ in range(20))
+        port = next(port for port, holder in zip(ports.QUIET, held, strict=True) if holder is not None)
+        with socket.create_server(("127.0.0.1", port)):
+            assert not ports.is_free(port)
+    finally:
+        for holder in held:
+            if holder is not None:
+                holder.close()
+
+
 def test_a_lock_names_its_holder_and_ends_with_it(tmp_path: Path) -> None:
     """A lock is refused while its holder lives, and free as soon as it is killed."""
     path = tmp_path / "lock"
