@@ -10,7 +10,7 @@ import signal
 
 import uvloop
 
-from core import logs, metrics, ops
+from core import failpoints, logs, metrics, ops
 from core.errors import ReceiptstreamError
 from core.kafka import create_topics
 from core.settings import Settings
@@ -36,6 +36,7 @@ def run(settings: Settings) -> None:
     Raises ConfigError when topics exist with other partition counts, BrokerUnavailableError when Kafka is away.
     """
     # State is millions of small objects that live for days: walking them again and again would be half the work.
+    failpoints.arm(settings.failpoint)
     gc.set_threshold(200_000, 50, 1000)
     uvloop.run(_run(settings))
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from faust.transport.consumer import ensure_TP
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from core import logs
+from core import failpoints, logs
 from processors.batched.cursor import Cursor, Seek
 from processors.batched.messages import RecordBatch
 from processors.batched.table import BatchTable
@@ -77,6 +77,12 @@ class BatchConsumer(driver.Consumer):
     def _new_offset(self, tp: TP) -> int | None:
         committable = self._acked.pop(tp, None)
         return int(committable[-1]) if committable else None
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        failpoints.hit("consumer.commit")
+        committed = await super()._commit(offsets)
+        failpoints.hit("consumer.committed")
+        return committed
 
     async def perform_seek(self) -> None:
         """Seek every source partition to its committed offset, or to its first where nothing was ever committed."""

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+from core import failpoints
 from processors.batched.messages import RecordBatch
 from processors.batched.outbox import Outbox
 
@@ -58,6 +59,7 @@ class Lane:
         """Process a batch; returns when all but its own writes are acknowledged, so that at most two are in flight."""
         outbox = self._new_outbox()
         self.step.process(records, outbox)
+        failpoints.hit("lane.processed")
         # The batch waits for its checkpoint; its records need not.
         batch.records = ()
         self._pending.append(batch)
@@ -97,6 +99,7 @@ class Lane:
         outbox = self._new_outbox()
         try:
             self.step.checkpoint(outbox)
+            failpoints.hit("lane.checkpoint")
         except Exception as error:  # noqa: BLE001 -- a timer's exception would only be logged: the process must stop
             self._fail(error)
             return
@@ -111,6 +114,7 @@ class Lane:
             if previous is not None:
                 await previous
             await self._send(outbox)
+            failpoints.hit("lane.checkpointed" if covered else "lane.written")
         except asyncio.CancelledError:
             raise  # the process is going down; nothing was acknowledged
         except BaseException as error:
@@ -119,3 +123,4 @@ class Lane:
             raise
         for batch in covered:
             self._ack(batch)
+            failpoints.hit("lane.acked")

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from core import failpoints
+
 Headers = list[tuple[str, bytes]]
 _NONE: Headers = []
 Wrote = Callable[[str, int, int, int], None]
@@ -77,3 +79,4 @@ class Outbox:
         for batch, count in batches:
             metadata = await (await self._producer.send_batch(batch, topic, partition=partition))
             wrote(topic, partition, metadata.offset, count)
+            failpoints.hit("outbox.part_sent")

@@ -8,6 +8,8 @@ from typing import Any
 import faust
 from faust.types import TP
 
+from core import failpoints
+
 Restore = Callable[[int, Sequence[Any]], None]
 """Applies changelog records (in offset order) to a partition's state."""
 Forget = Callable[[int], None]
@@ -34,6 +36,7 @@ class BatchTable(faust.Table[bytes, bytes]):
         self._restore(tp.partition, records)
         self._positions[tp] = records[-1].offset
         self.recovered += len(records)
+        failpoints.hit("table.restored")
 
     def wrote(self, partition: int, base: int, count: int) -> bool:
         """Note that `count` records of ours were acknowledged from offset `base` on.

@@ -1,0 +1,85 @@
+"""The sink role: runs one worker until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import signal
+
+import uvloop
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from core import failpoints, logs, metrics, ops
+from core.clickhouse import connect
+from core.errors import BrokerUnavailableError
+from core.kafka import client_options, create_topics
+from core.settings import Settings
+from schemas import topics
+from sinks.parking import KafkaParking
+from sinks.worker import Worker
+from sinks.writer import Writer
+
+log = logs.get(__name__)
+
+GROUP = "receipts-sink"
+SESSION_TIMEOUT_MS = 10_000
+METRICS_EVERY_S = 1.0
+
+
+def run(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT, then insert and commit what has been read.
+
+    Raises BrokerUnavailableError when Kafka is away at the start. ClickHouse may be away: Kafka is the buffer.
+    """
+    failpoints.arm(settings.failpoint)
+    gc.set_threshold(200_000, 50, 1000)
+    uvloop.run(_run(settings))
+
+
+async def _run(settings: Settings) -> None:
+    bootstrap = settings.kafka_bootstrap_servers
+    await create_topics(
+        bootstrap, topics.specs(settings), partitions=settings.raw_partitions, replication=settings.replication_factor
+    )
+    consumer = AIOKafkaConsumer(
+        **client_options(bootstrap),
+        group_id=GROUP,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
+        fetch_max_wait_ms=100,
+        max_partition_fetch_bytes=4 << 20,
+        session_timeout_ms=SESSION_TIMEOUT_MS,
+        heartbeat_interval_ms=SESSION_TIMEOUT_MS // 4,
+    )
+    producer = AIOKafkaProducer(**client_options(bootstrap), enable_idempotence=True, max_request_size=12 << 20)
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with contextlib.AsyncExitStack() as stack:
+        clickhouse = await stack.enter_async_context(connect(settings))
+        for client in (producer, consumer):
+            stack.push_async_callback(client.stop)
+            try:
+                await client.start()
+            except KafkaError as error:
+                raise BrokerUnavailableError(
+                    f"Kafka at {bootstrap} does not answer: {error!r}", fix="Check KAFKA_BOOTSTRAP_SERVERS"
+                ) from error
+        worker = Worker(consumer, Writer(clickhouse, KafkaParking(producer)), settings)
+        port = await stack.enter_async_context(
+            ops.serving(settings.metrics_host, settings.metrics_port, worker.why_not_ready)
+        )
+        log.info("sink_started", metrics_port=port)
+        reporting = asyncio.create_task(_report(worker))
+        stack.callback(reporting.cancel)
+        await worker.run(stop)
+
+
+async def _report(worker: Worker) -> None:
+    while True:
+        for topic, lag in worker.lag().items():
+            metrics.SINK_LAG.labels(topic).set(lag)
+        await asyncio.sleep(METRICS_EVERY_S)

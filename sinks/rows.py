@@ -1,0 +1,152 @@
+"""From Kafka records to lines of JSON, one a row, as the storage tables take them."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import orjson
+
+from schemas import topics
+from schemas.events import MESSAGE_EVENT, STATUS_EVENT, StatusEvent, decode
+from schemas.times import parse_epoch, to_iso
+
+
+class Unusable(NamedTuple):
+    """A record that cannot become a row: parked with this reason."""
+
+    reason: str
+    detail: str
+
+
+Line = bytes | Unusable | None
+"""A row; why there is none; or None for a record whose row stands already."""
+
+
+class Target(NamedTuple):
+    """Where a topic's records go."""
+
+    table: str
+    line: Callable[[Any], Line]
+
+
+class _Payload(msgspec.Struct, gc=False):
+    id: int | str | None = None
+    sessionId: int | str | None = None  # noqa: N815 -- Zoho's names
+    channelId: int | str | None = None  # noqa: N815
+
+
+class _Event(msgspec.Struct, gc=False):
+    orgId: int | str | None = None  # noqa: N815
+    eventType: str | None = None  # noqa: N815
+    payload: _Payload | None = None
+
+
+_decode_ids = msgspec.json.Decoder(_Event).decode
+
+
+def _text(value: bytes | None) -> str:
+    return value.decode(errors="replace") if value else ""
+
+
+def raw_line(record: Any) -> Line:
+    """Return the row of a raw record; none for a replayed one, whose first copy stands earlier in the same topic."""
+    headers = dict(record.headers)
+    if topics.HEADER_ORIGIN in headers:
+        return None
+    try:
+        body = (record.value or b"").decode()
+    except UnicodeDecodeError as error:
+        return Unusable("not_utf8", str(error))
+    received = parse_epoch(_text(headers.get(topics.HEADER_RECEIVED)))
+    return orjson.dumps(
+        {
+            **_ids(record.value or b"", headers),
+            "received_time": to_iso(record.timestamp if received is None else received),
+            "source": _text(headers.get(topics.HEADER_SOURCE)),
+            "delivery": _text(headers.get(topics.HEADER_DELIVERY)),
+            "raw_partition": record.partition,
+            "raw_offset": record.offset,
+            "body": body,
+        }
+    )
+
+
+def _ids(value: bytes, headers: dict[str, bytes | None]) -> dict[str, str]:
+    event = decode(value)
+    if isinstance(event, StatusEvent):
+        return {
+            "org_id": event.org_id,
+            "event_type": STATUS_EVENT,
+            "message_id": event.message_id,
+            "session_id": event.session_id,
+            "channel_id": event.channel_id,
+        }
+    try:
+        other = _decode_ids(value)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError):
+        other = _Event()
+    payload = other.payload or _Payload()
+    event_type = _text(headers.get(topics.HEADER_TYPE)) or other.eventType or ""
+    return {
+        "org_id": _text(headers.get(topics.HEADER_ORG)) or _id(other.orgId),
+        "event_type": event_type,
+        "message_id": _id(payload.id) if event_type == MESSAGE_EVENT else "",
+        "session_id": _id(payload.sessionId),
+        "channel_id": _id(payload.channelId),
+    }
+
+
+def _id(value: int | str | None) -> str:
+    return "" if value is None else str(value)
+
+
+def passed_through(record: Any) -> Line:
+    """Return a value that is a row already. A line break in it would break the framing of its batch."""
+    value = bytes(record.value or b"")
+    if not value.startswith(b"{") or b"\n" in value:
+        return Unusable("not_one_line", "the value is not a JSON object on one line")
+    return value
+
+
+def dead_line(record: Any) -> Line:
+    """Return the row of a dead letter."""
+    headers = {name: _text(value) for name, value in record.headers}
+    value = record.value or b""
+    try:
+        body, encoding = value.decode(), "text"
+    except UnicodeDecodeError:
+        body, encoding = b64encode(value).decode(), "base64"
+    return orjson.dumps(
+        {
+            "stage": headers.get("stage", ""),
+            "reason": headers.get("reason", ""),
+            "detail": headers.get("detail", ""),
+            "topic": headers.get("topic", ""),
+            "partition": _number(headers.get("partition")),
+            "offset": _number(headers.get("offset")),
+            "failed_at": headers.get("failed_at") or to_iso(record.timestamp),
+            "key": _text(record.key),
+            "body": body,
+            "body_encoding": encoding,
+            "org_id": headers.get(topics.HEADER_ORG, ""),
+            "dead_partition": record.partition,
+            "dead_offset": record.offset,
+        }
+    )
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text and text.isascii() and text.isdecimal() else -1
+
+
+TARGETS: Final = {
+    topics.RAW: Target("raw_events_log", raw_line),
+    topics.TRANSITIONS: Target("transitions_log", passed_through),
+    topics.WINDOWS: Target("channel_windows_log", passed_through),
+    topics.ALERTS: Target("alerts_log", passed_through),
+    topics.DEAD: Target("dead_letters_log", dead_line),
+}
+"""Every topic that is stored, and how."""

@@ -1,0 +1,158 @@
+"""The sink worker: reads every stored topic, inserts in batches, commits what ClickHouse has acknowledged."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from functools import partial
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.abc import ConsumerRebalanceListener
+from aiokafka.errors import CommitFailedError, IllegalStateError
+
+from core import failpoints, logs
+from core.settings import Settings
+from sinks.batch import MAX_BYTES, Buffer
+from sinks.rows import TARGETS
+from sinks.writer import Writer
+
+log = logs.get(__name__)
+
+POLL_S = 0.05
+AT_ONCE = 4
+"""Inserts at the same time."""
+BUFFERED_BYTES = 8 * MAX_BYTES
+"""Lines held in memory before reading pauses: Kafka is the buffer."""
+FINISH_S = 8.0
+"""How long a revocation or a stop waits for inserts under way."""
+
+
+class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
+    """One member of the sinks' consumer group."""
+
+    def __init__(self, consumer: AIOKafkaConsumer, writer: Writer, settings: Settings) -> None:
+        self._consumer = consumer
+        self._writer = writer
+        self._rows = settings.sink_batch_rows
+        self._age = settings.sink_batch_age.total_seconds()
+        self._buffers: dict[TopicPartition, Buffer] = {}
+        self._inserts: dict[TopicPartition, asyncio.Task[None]] = {}
+        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._failed: BaseException | None = None
+        self._assigned = False
+
+    def why_not_ready(self) -> str:
+        """Return '' when partitions are assigned and ClickHouse takes rows."""
+        if not self._assigned:
+            return "joining the consumer group"
+        return f"ClickHouse takes no rows: {self._writer.trouble}" if self._writer.trouble else ""
+
+    def lag(self) -> dict[str, int]:
+        """Return the records of each topic that are not inserted yet, as far as fetches have told."""
+        found = dict.fromkeys(TARGETS, 0)
+        for tp in self._consumer.assignment():
+            end = self._consumer.highwater(tp)
+            state = self._consumer._subscription.subscription.assignment.state_value(tp)  # noqa: SLF001 -- no await here
+            if end is not None and state is not None and state.has_valid_position:
+                waiting = len(self._buffers[tp]) if tp in self._buffers else 0
+                found[tp.topic] += max(0, end - state.position) + waiting
+        return found
+
+    # --- the loop ---------------------------------------------------------------------------------------------------
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set, then insert what has been read and commit it.
+
+        Raises whatever an insert raised unexpectedly: nothing after it is committed.
+        """
+        self._consumer.subscribe(list(TARGETS), listener=self)
+        while not stop.is_set():
+            await self._read()
+            self._begin_inserts()
+            if self._failed is not None:
+                raise self._failed
+        await self._finish(list(self._buffers))
+
+    async def _read(self) -> None:
+        self._pause_what_is_ahead()
+        fetched = await self._consumer.getmany(timeout_ms=int(POLL_S * 1000), max_records=self._rows)
+        now = asyncio.get_running_loop().time()
+        for tp, records in fetched.items():
+            buffer = self._buffers.get(tp)
+            if buffer is None:
+                buffer = self._buffers[tp] = Buffer(TARGETS[tp.topic])
+            buffer.add(records, now)
+
+    def _pause_what_is_ahead(self) -> None:
+        """Stop reading partitions that have a full batch waiting; all of them when memory is spent."""
+        full = sum(buffer.bytes for buffer in self._buffers.values()) >= BUFFERED_BYTES
+        paused = self._consumer.paused()
+        for tp in self._consumer.assignment():
+            buffer = self._buffers.get(tp)
+            ahead = full or (buffer is not None and (len(buffer) >= self._rows or buffer.bytes >= MAX_BYTES))
+            if ahead and tp not in paused:
+                self._consumer.pause(tp)
+            elif not ahead and tp in paused:
+                self._consumer.resume(tp)
+
+    def _begin_inserts(self, *, all_of_it: bool = False) -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        for tp, buffer in self._buffers.items():
+            if tp in self._inserts or not buffer.due(now, rows=self._rows, age=0 if all_of_it else self._age):
+                continue
+            task = self._inserts[tp] = loop.create_task(self._insert(tp, buffer))
+            task.add_done_callback(partial(self._inserted, tp))
+
+    async def _insert(self, tp: TopicPartition, buffer: Buffer) -> None:
+        async with self._slots:
+            now = asyncio.get_running_loop().time()
+            batch = buffer.take(tp.topic, tp.partition, rows=self._rows, now=now)
+            await self._writer.write(batch)
+            failpoints.hit("sink.inserted")
+            await self._commit(tp, batch.last + 1)
+
+    async def _commit(self, tp: TopicPartition, offset: int) -> None:
+        try:
+            await self._consumer.commit({tp: offset})
+        except (CommitFailedError, IllegalStateError) as error:
+            # The partition has moved; its new owner inserts the same rows again, which changes nothing.
+            log.warning("commit_refused", topic=tp.topic, partition=tp.partition, error=repr(error))
+
+    def _inserted(self, tp: TopicPartition, done: asyncio.Task[None]) -> None:
+        if self._inserts.get(tp) is done:
+            del self._inserts[tp]
+        if not done.cancelled() and done.exception() is not None:
+            self._failed = done.exception()
+
+    async def _finish(self, tps: Iterable[TopicPartition]) -> None:
+        """Insert and commit what these partitions have waiting; what takes too long is left to the next owner."""
+        wanted = set(tps)
+        deadline = asyncio.get_running_loop().time() + FINISH_S
+        while asyncio.get_running_loop().time() < deadline and self._failed is None:
+            if self._writer.trouble:
+                break
+            self._begin_inserts(all_of_it=True)
+            under_way = [task for tp, task in self._inserts.items() if tp in wanted]
+            if not under_way:
+                break
+            await asyncio.wait(under_way, timeout=deadline - asyncio.get_running_loop().time())
+        for tp in wanted:
+            task = self._inserts.pop(tp, None)
+            if task is not None:
+                task.cancel()
+                await asyncio.wait((task,))
+            self._buffers.pop(tp, None)
+
+    # --- rebalance --------------------------------------------------------------------------------------------------
+
+    async def on_partitions_revoked(self, revoked: Any) -> None:
+        """Finish what was begun, and forget the rest: the next owner begins at the commit."""
+        self._assigned = False
+        await self._finish([tp for tp in self._buffers if tp in revoked])
+
+    async def on_partitions_assigned(self, assigned: Any) -> None:
+        """Begin at the commits."""
+        self._assigned = True
+        log.info("assigned", partitions=len(assigned))
