@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
@@ -13,8 +14,23 @@ import orjson
 from core.errors import WarehouseRefusedError, WarehouseUnavailableError
 from core.settings import Settings
 
-_OVERLOADED = {159, 202, 209, 210, 241, 252, 999}
-"""Codes of ClickHouse that pass: timeouts, too many queries or parts, memory, Keeper."""
+_OVERLOADED = frozenset(
+    {3, 74, 76, 159, 164, 202, 203, 209, 210, 225, 236, 241, 242, 243, 252, 279, 319, 425, 439, 999}
+)
+"""Codes of ClickHouse that pass: timeouts, sockets, files, too many queries or parts, memory, disk, Keeper."""
+
+_INSERT = {
+    # A row is acknowledged when it is stored, not when it is queued.
+    "async_insert": "0",
+    "date_time_input_format": "best_effort",
+    # A newer processor may tell more than the tables keep.
+    "input_format_skip_unknown_fields": "1",
+    "input_format_null_as_default": "1",
+    # Replays may span any number of a table's partitions.
+    "max_partitions_per_insert_block": "0",
+    # A retry must reach the views that the first try may have failed to feed.
+    "deduplicate_blocks_in_dependent_materialized_views": "1",
+}
 
 
 class ClickHouse(Protocol):
@@ -51,7 +67,7 @@ class HttpClickHouse:
             sql.encode(),
             {**params, "default_format": "JSONEachRow", "date_time_output_format": "iso"},
         )
-        return [orjson.loads(line) for line in body.splitlines() if line]
+        return [_row(line) for line in body.split(b"\n") if line]
 
     async def command(self, sql: str) -> None:
         """Run a statement."""
@@ -65,10 +81,7 @@ class HttpClickHouse:
             {
                 "query": f"INSERT INTO {table}{names} FORMAT JSONEachRow",
                 "insert_deduplication_token": token,
-                "async_insert": "0",
-                "date_time_input_format": "best_effort",
-                "input_format_skip_unknown_fields": "1",
-                "input_format_null_as_default": "1",
+                **_INSERT,
             },
         )
 
@@ -79,7 +92,7 @@ class HttpClickHouse:
     async def _post(self, body: bytes, params: Mapping[str, str]) -> bytes:
         try:
             async with self._session.post(
-                self._url, data=body, params={"database": self._database, **params}, headers=self._headers
+                self._url, data=io.BytesIO(body), params={"database": self._database, **params}, headers=self._headers
             ) as response:
                 answer = await response.read()
                 # A failure after the first rows were sent still says so in a header or the body's end.
@@ -93,12 +106,21 @@ class HttpClickHouse:
             ) from error
 
 
+def _row(line: bytes) -> dict[str, Any]:
+    try:
+        row: dict[str, Any] = orjson.loads(line)
+    except orjson.JSONDecodeError:
+        # A body need not be UTF-8: ClickHouse hands it out as it is.
+        row = orjson.loads(line.decode(errors="replace"))
+    return row
+
+
 def _error(response: aiohttp.ClientResponse, answer: bytes) -> WarehouseUnavailableError | WarehouseRefusedError:
     code = int(response.headers.get("X-ClickHouse-Exception-Code", "0") or 0)
     text = answer[-2000:].decode(errors="replace").strip()
     if code in _OVERLOADED or (not code and response.status >= 500):  # noqa: PLR2004
         return WarehouseUnavailableError(f"ClickHouse cannot serve now: {text}")
-    return WarehouseRefusedError(f"ClickHouse refused: {text}")
+    return WarehouseRefusedError(f"ClickHouse refused: {text}", code=code)
 
 
 @asynccontextmanager

@@ -69,9 +69,16 @@ class WarehouseUnavailableError(ReceiptstreamError):
 
 
 class WarehouseRefusedError(ReceiptstreamError):
-    """ClickHouse understood the statement or the rows, and refused them: the same call fails again."""
+    """ClickHouse understood the statement or the rows, and refused them: the same call fails again.
+
+    `code` is ClickHouse's own number of the error, 0 when it told none.
+    """
 
     tag = "warehouse_refused"
+
+    def __init__(self, message: str, *, fix: str = "", code: int = 0) -> None:
+        super().__init__(message, fix=fix)
+        self.code = code
 
 
 class NotFoundError(ReceiptstreamError):
