@@ -7,7 +7,7 @@ msgspec's (strict in escapes, numbers, control characters and surrogate pairs); 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate
 
 import msgspec
@@ -19,8 +19,20 @@ BOM = b"\xef\xbb\xbf"
 SPACE = b" \t\r\n"
 """JSON's white space."""
 
-Accepted = tuple[bytes, bytes, str, str]
-"""Kafka key, the element's exact text, org ('' when it names none), event type."""
+
+@dataclass(slots=True)
+class Group:
+    """The events of one org ('' when they name none) and type in a body: what they share is kept once."""
+
+    org: str
+    event_type: str
+    count: int = 0
+    headers: list[tuple[str, bytes]] = field(default_factory=list)
+    """Their Kafka record headers, once they are known."""
+
+
+Accepted = tuple[bytes, bytes, Group]
+"""Kafka key, the element's exact text, and the group it belongs to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +50,13 @@ class Split:
 
     accepted: list[Accepted]
     parked: list[Parked]
+    groups: list[Group]
+    """The groups of what is accepted."""
 
 
 def is_of_org(found: Split, org: str) -> bool:
     """Tell whether every element, accepted or parked, names this org."""
-    return all(event[2] == org for event in found.accepted) and all(org_of(item.text) == org for item in found.parked)
+    return all(group.org == org for group in found.groups) and all(org_of(item.text) == org for item in found.parked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,27 +89,34 @@ def split(body: bytes) -> Split | NotJson:
         return _too_deep()
     except msgspec.DecodeError as error:
         return NotJson("not_json", f"the body is not JSON: {error}")
-    accepted, parked, statuses = _route(texts)
-    if _may_be_deep(body, texts, statuses) and _depth(body) > MAX_DEPTH:
+    found = _route(texts)
+    if _may_be_deep(body, texts, found.groups) and _depth(body) > MAX_DEPTH:
         return _too_deep()
-    return Split(accepted, parked)
+    return found
 
 
-def _route(texts: list[bytes]) -> tuple[list[Accepted], list[Parked], int]:
-    """Judge every element; also returns how many are status events."""
+def _route(texts: list[bytes]) -> Split:
+    """Judge every element."""
     accepted: list[Accepted] = []
     parked: list[Parked] = []
-    statuses = 0
+    groups: dict[tuple[str, str], Group] = {}
+    org = event_type = ""
+    group = None
     for text in texts:
         judged = route(text)
         if isinstance(judged, Rejected):
             parked.append(Parked(text, judged.reason, judged.detail))
             continue
-        key, org, event_type = judged
-        if event_type == STATUS_EVENT:
-            statuses += 1
-        accepted.append((key.encode(), text, org, event_type))
-    return accepted, parked, statuses
+        key = judged[0]
+        # Nearly always a whole body is of one org and type.
+        if group is None or judged[1] != org or judged[2] != event_type:
+            _, org, event_type = judged
+            group = groups.get((org, event_type))
+            if group is None:
+                group = groups[org, event_type] = Group(org, event_type)
+        group.count += 1
+        accepted.append((key.encode(), text, group))
+    return Split(accepted, parked, list(groups.values()))
 
 
 def _too_deep() -> NotJson:
@@ -114,8 +135,9 @@ for _opening, _closing in (b"[]", b"{}"):
     _STEP[_opening], _STEP[_closing] = 1, -1
 
 
-def _may_be_deep(body: bytes, texts: list[bytes], statuses: int) -> bool:
+def _may_be_deep(body: bytes, texts: list[bytes], groups: list[Group]) -> bool:
     """Tell whether some element could be deeper than MAX_DEPTH: it would open at least MAX_DEPTH brackets itself."""
+    statuses = sum(group.count for group in groups if group.event_type == STATUS_EVENT)
     opened = _opened(body)
     if opened < MAX_DEPTH + _STATUS_BRACKETS * max(statuses - 1, 0):
         return False

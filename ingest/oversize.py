@@ -20,11 +20,13 @@ def park_oversized(found: Split, limit: int) -> Split:
     accepted: list[Accepted] = []
     parked = list(found.parked)
     for event in found.accepted:
-        if len(event[0]) + len(event[1]) + len(event[2]) + len(event[3]) + 2 * ROOM > limit:
-            parked.append(_too_large(event[1], limit))
+        key, text, group = event
+        if len(key) + len(text) + 4 * (len(group.org) + len(group.event_type)) + 2 * ROOM > limit:
+            parked.append(_too_large(text, limit))
+            group.count -= 1
         else:
             accepted.append(event)
-    return Split(accepted, parked)
+    return Split(accepted, parked, [group for group in found.groups if group.count])
 
 
 def _too_large(text: bytes, limit: int) -> Parked:
@@ -38,11 +40,11 @@ def fit(delivery: Delivery, limits: Limits) -> tuple[Delivery, Delivery]:
     fits = Delivery(delivery.received_ms, size=delivery.size)
     rest = Delivery(delivery.received_ms, size=delivery.size)
     letters = list(delivery.dead)
-    for record in delivery.raw:
-        if weigh(*record) <= limits.raw_bytes:
-            fits.raw.append(record)
+    for key, text, group in delivery.raw:
+        if weigh(key, text, group.headers) <= limits.raw_bytes:
+            fits.raw.append((key, text, group))
         else:
-            letters.append((record[1], dead_headers(_too_large(record[1], limits.raw_bytes), delivery.received_ms)))
+            letters.append((text, dead_headers(_too_large(text, limits.raw_bytes), delivery.received_ms)))
     for value, headers in letters:
         (fits if weigh(None, value, headers) <= limits.dead_bytes else rest).dead.append((value, headers))
     return fits, rest

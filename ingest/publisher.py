@@ -65,10 +65,10 @@ class Generation:
     def add(self, delivery: Delivery, waiter: asyncio.Future[Outcome]) -> None:
         """Append a request's records to the batches of their partitions."""
         raw, count, stamp = self._raw, len(self._raw), delivery.received_ms
-        for key, value, headers in delivery.raw:
+        for key, value, group in delivery.raw:
             runs = raw[partition_of(key, count)]
-            if not runs or runs[-1].append(timestamp=stamp, key=key, value=value, headers=headers) is None:
-                self._append_first(runs, stamp, key, value, headers)
+            if not runs or runs[-1].append(timestamp=stamp, key=key, value=value, headers=group.headers) is None:
+                self._append_first(runs, stamp, key, value, group.headers)
         for value, headers in delivery.dead:
             runs = self._dead[partition_of(value, len(self._dead))]
             if not runs or runs[-1].append(timestamp=stamp, key=None, value=value, headers=headers) is None:

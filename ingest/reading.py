@@ -19,19 +19,13 @@ async def read_body(request: web.BaseRequest, ticket: Ticket, limit: int) -> byt
 
     A compressed body that cannot be decompressed raises `content.BrokenError` with the raw bytes.
     """
-    headers = request.headers
-    declared = request.content_length
-    if declared is not None:
-        if declared > limit:
-            raise Refused(answers.TOO_LARGE)
-        ticket.hold(declared)
     stream = request.content
     # Small bodies come with their headers: no task, no timer.
     body = stream.read_nowait(-1) if stream.is_eof() else await _read_slowly(request, ticket, limit)
     if len(body) > limit:
         raise Refused(answers.TOO_LARGE)
     ticket.hold(len(body))
-    encoding = headers.get(hdrs.CONTENT_ENCODING)
+    encoding = request.headers.get(hdrs.CONTENT_ENCODING)
     if encoding is None:
         return body
     return _decompress(body, encoding.strip().lower(), limit, ticket)
@@ -39,6 +33,11 @@ async def read_body(request: web.BaseRequest, ticket: Ticket, limit: int) -> byt
 
 async def _read_slowly(request: web.BaseRequest, ticket: Ticket, limit: int) -> bytes:
     """Read what is still to come, a chunk at a time, never more than the limit."""
+    declared = request.content_length
+    if declared is not None:
+        if declared > limit:
+            raise Refused(answers.TOO_LARGE)
+        ticket.hold(declared)
     chunks: list[bytes] = []
     size = 0
     try:

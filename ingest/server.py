@@ -112,13 +112,13 @@ class Ingress:
         try:
             body = await read_body(request, ticket, self._settings.ingest_max_body_bytes)
         except BrokenError as error:
-            await self._verifier.org_of(request.headers.get(zoho.JWT_HEADER))
+            await self._verifier.org_of(request.headers)
             return await self._refuse_body(error.data, NotJson("broken_encoding", error.detail), source)
         text = strip(body)
         if zoho.is_setup_check(text):
             self._tally.request("setup_check")
             return answers.accepted(0, 0)
-        org = await self._verifier.org_of(request.headers.get(zoho.JWT_HEADER))
+        org = await self._verifier.org_of(request.headers)
         found = split(text)
         if isinstance(found, NotJson):
             return await self._refuse_body(body, found, source)
@@ -140,7 +140,7 @@ class Ingress:
     async def _refuse_body(self, body: bytes, found: NotJson, source: str) -> web.Response:
         """Park a body that is no JSON; refuse it once the dead letter is durable."""
         letter = Parked(body, found.reason, found.detail)
-        await self._keep(Split([], [letter]), len(body), now_ms(), source)
+        await self._keep(Split([], [letter], []), len(body), now_ms(), source)
         raise Refused(answers.not_json(found.reason, found.detail))
 
     async def _keep(self, found: Split, size: int, received: int, source: str) -> None:

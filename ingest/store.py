@@ -45,24 +45,31 @@ class Store:
     async def keep(self, delivery: Delivery) -> bool:
         """Return True once all of it is in all in-sync replicas or fsynced; False when that cannot be had in time."""
         deadline = self._loop.time() + ANSWER_S
+        ticket: Ticket | None = None
+        limits = self._limits
+        if self._drain.passable and limits is not None and not may_not_fit(delivery, limits):
+            # The publisher keeps its own budget: no timer a request.
+            outcome = await self._publisher.submit(delivery)
+            if isinstance(outcome, Stored):
+                return True
+            ticket = outcome.answer if isinstance(outcome, Late) else None
         try:
             async with asyncio.timeout_at(deadline):
-                return await self._keep(delivery)
+                return await self._keep(delivery, ticket)
         except TimeoutError:
             log.warning("neither Kafka nor the spool answered in time")
         except OSError as error:
             log.error("the spool cannot be used", error=error.strerror)  # noqa: TRY400 -- the disk's word is enough
         return False
 
-    async def _keep(self, delivery: Delivery) -> bool:
+    async def _keep(self, delivery: Delivery, ticket: Ticket | None) -> bool:
         limits = self._limits
         if limits is not None and may_not_fit(delivery, limits):
             delivery, rest = fit(delivery, limits)
             if len(rest):
                 await self._spool.set_aside(entry.encode(rest))
         await self._drain.settled()
-        ticket: Ticket | None = None
-        if self._drain.passable and self._publisher.available:
+        if ticket is None and self._drain.passable and self._publisher.available:
             outcome = await self._publisher.submit(delivery)
             if isinstance(outcome, Stored):
                 return True

@@ -34,9 +34,9 @@ class Tally:
         """Count a request that was answered 200, and its elements."""
         self._requests["accepted"] += 1
         self._bytes += size
-        for org, count in Counter([org for _, _, org, _ in found.accepted]).items():
-            label = self._label(org)
-            self._events["accepted", label] += count
+        for group in found.groups:
+            label = self._label(group.org)
+            self._events["accepted", label] += group.count
             self._last[label] = received_ms
         if found.parked:
             self._events["parked", ""] += len(found.parked)

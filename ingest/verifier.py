@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from ingest import answers
+from ingest import answers, zoho
 from ingest.answers import Refusal, Refused
 from ingest.keys import KeyStore, NoKeysError
 from ingest.token import Claims, Denied, judge, key_id, read
@@ -19,14 +19,14 @@ MAX_REMEMBERED = 1000
 class Verifier(Protocol):
     """Decides who may send events."""
 
-    async def org_of(self, token: str | None) -> str | None:
+    async def org_of(self, headers: Mapping[str, str]) -> str | None:
         """Return the only org whose events are accepted, None for any. Raises Refused (401, 503)."""
 
 
 class AnyOrg:
     """Believes everyone who knows the path (ZOHO_JWT_MODE=off)."""
 
-    async def org_of(self, token: str | None) -> str | None:  # noqa: ARG002 -- there is nothing to look at
+    async def org_of(self, headers: Mapping[str, str]) -> str | None:  # noqa: ARG002 -- there is nothing to look at
         """Accept any org."""
         return None
 
@@ -43,8 +43,9 @@ class TokenVerifier:
         self._webhook_ids = webhook_ids
         self._good: dict[str, tuple[RSAPublicKey, Claims]] = {}
 
-    async def org_of(self, token: str | None) -> str | None:
+    async def org_of(self, headers: Mapping[str, str]) -> str | None:
         """Return the org that a valid token names. Raises Refused (401, 503)."""
+        token = headers.get(zoho.JWT_HEADER)
         if not token:
             raise Refused(_unauthorized(Denied("token_missing", "the request has no X-ZDesk-JWT")))
         claims = await self._claims(token)

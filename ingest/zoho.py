@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hmac import compare_digest
-from urllib.parse import unquote, unquote_plus
+from urllib.parse import unquote_plus, unquote_to_bytes
 
 PATH = "/webhooks/zoho-desk"
 JWT_HEADER = "X-ZDesk-JWT"
@@ -38,7 +38,7 @@ class WebhookPath:
             return path == PATH
         if not path.startswith(PATH + "/"):
             return False
-        given = unquote(path[len(PATH) + 1 :], errors="surrogateescape").encode(errors="surrogateescape")
+        given = unquote_to_bytes(path[len(PATH) + 1 :].encode(errors="surrogateescape"))
         found = False
         for secret in self._secrets:
             found |= compare_digest(given, secret)

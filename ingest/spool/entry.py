@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import msgspec
 
+from ingest.body import Group
 from ingest.delivery import SPOOL, Delivery, Headers
 from schemas import topics
 
 _Header = tuple[str, bytes]
 
 
+class _Group(msgspec.Struct, array_like=True, gc=False):
+    org: str
+    event_type: str
+    headers: list[_Header]
+
+
 class _Entry(msgspec.Struct, array_like=True, gc=False):
     received_ms: int
-    tables: list[list[_Header]]
-    """Header lists, each shared by many records."""
+    groups: list[_Group]
     raw: list[tuple[bytes, bytes, int]]
-    """Key, value, index of the record's headers."""
+    """Key, text, index of the event's group."""
     dead: list[tuple[bytes, list[_Header]]]
 
 
@@ -26,22 +32,25 @@ _decode = msgspec.msgpack.Decoder(_Entry).decode
 def encode(delivery: Delivery) -> bytes:
     """Return the payload; its records' `source` becomes `spool`."""
     index: dict[int, int] = {}
-    tables: list[list[_Header]] = []
+    groups: list[_Group] = []
     raw = []
-    for key, value, headers in delivery.raw:
-        number = index.get(id(headers))
+    for key, text, group in delivery.raw:
+        number = index.get(id(group))
         if number is None:
-            number = index[id(headers)] = len(tables)
-            tables.append(_from_spool(headers))
-        raw.append((key, value, number))
-    return _encode(_Entry(delivery.received_ms, tables, raw, delivery.dead))
+            number = index[id(group)] = len(groups)
+            groups.append(_Group(group.org, group.event_type, _from_spool(group.headers)))
+        raw.append((key, text, number))
+    return _encode(_Entry(delivery.received_ms, groups, raw, delivery.dead))
 
 
 def decode(payload: bytes) -> Delivery:
     """Return the delivery. Raises msgspec.DecodeError."""
     entry = _decode(payload)
-    tables = entry.tables
-    raw = [(key, value, tables[at]) for key, value, at in entry.raw]
+    groups = [Group(group.org, group.event_type, 0, group.headers) for group in entry.groups]
+    raw = []
+    for key, text, at in entry.raw:
+        groups[at].count += 1
+        raw.append((key, text, groups[at]))
     return Delivery(entry.received_ms, raw, entry.dead, len(payload))
 
 

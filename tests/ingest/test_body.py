@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.body import MAX_DEPTH, NotJson, Split, split, strip
+from ingest.body import MAX_DEPTH, Group, NotJson, Split, split, strip
 
 EVENT = b'{"eventType":"New","orgId":"1"}'
 
@@ -37,8 +37,20 @@ def test_every_element_keeps_its_exact_text_and_order() -> None:
         b'{"eventType":"A","eventType":"D"}',
     ]
     found = taken(b" [ " + b" , ".join(texts) + b" ] \n")
-    assert [text for _, text, _, _ in found.accepted] == texts
-    assert [kind for _, _, _, kind in found.accepted] == ["A", "B", "C", "D"]
+    assert [text for _, text, _ in found.accepted] == texts
+    assert [group.event_type for _, _, group in found.accepted] == ["A", "B", "C", "D"]
+
+
+def test_events_are_counted_by_org_and_type() -> None:
+    events = [b'{"eventType":"%s","orgId":%d}' % (kind, org) for kind in (b"A", b"B") for org in (1, 2, 1)]
+    found = taken(b"[" + b",".join(events) + b"]")
+    assert [(group.org, group.event_type, group.count) for group in found.groups] == [
+        ("1", "A", 2),
+        ("2", "A", 1),
+        ("1", "B", 2),
+        ("2", "B", 1),
+    ]
+    assert all(group in found.groups for _, _, group in found.accepted)
 
 
 def test_what_is_no_event_is_parked_with_its_exact_text() -> None:
@@ -55,7 +67,7 @@ def test_what_is_no_event_is_parked_with_its_exact_text() -> None:
 
 @pytest.mark.parametrize("body", [EVENT, b"\xef\xbb\xbf" + EVENT, b"\xef\xbb\xbf \r\n\t" + EVENT + b" "])
 def test_a_single_object_is_an_array_of_one(body: bytes) -> None:
-    assert taken(body).accepted == [(b"1", EVENT, "1", "New")]
+    assert taken(body).accepted == [(b"1", EVENT, Group("1", "New", 1))]
 
 
 @pytest.mark.parametrize("value", [b"1", b"1.0", b'"text"', b"null", b"true", b"-0"])
@@ -164,7 +176,7 @@ def test_any_json_is_split_into_all_of_its_elements(value: object, *, ascii_only
     found = taken(body)
     expected = value if isinstance(value, list) else [value]
     assert len(found.accepted) + len(found.parked) == len(expected)
-    got = [text for _, text, _, _ in found.accepted] + [item.text for item in found.parked]
+    got = [text for _, text, _ in found.accepted] + [item.text for item in found.parked]
     for text in got:
         assert body.count(text)
     assert sorted(map(repr, map(json.loads, got))) == sorted(map(repr, expected))

@@ -10,10 +10,11 @@ from typing import cast
 import pytest
 
 from core.errors import BrokerUnavailableError, ConfigError
-from ingest.body import Parked, Split
+from ingest.body import Parked
 from ingest.delivery import Delivery, build
 from ingest.link import Limits, Link
 from ingest.publisher import FAILED, STORED, Late, Publisher
+from tests.ingest.making import split_of
 from tests.ingest.waiting import until
 
 
@@ -63,7 +64,7 @@ class FakeLink:
 
 
 def delivery(*values: bytes) -> Delivery:
-    found = Split([(b"k", value, "1", "T") for value in values], [])
+    found = split_of([(b"k", value) for value in values])
     return build(found, 0, received_ms=1, delivery="d", source="webhook")
 
 
@@ -131,7 +132,7 @@ async def test_dead_letters_of_a_request_must_be_stored_too() -> None:
     async with publishing(link) as publisher:
         waiter = publisher.submit(
             build(
-                Split([(b"k", b"a", "1", "T")], [Parked(b"x", "r", "d")]),
+                split_of([(b"k", b"a")], [Parked(b"x", "r", "d")]),
                 0,
                 received_ms=1,
                 delivery="d",

@@ -129,6 +129,6 @@ async def test_a_spool_tells_how_old_its_oldest_events_may_be(spool: Spool) -> N
 
 async def test_what_is_set_aside_is_a_file(spool: Spool, tmp_path: Path) -> None:
     await spool.set_aside(b"too large")
-    (file,) = tmp_path.rglob("*.aside")
+    (file,) = await asyncio.to_thread(lambda: list(tmp_path.rglob("*.aside")))
     assert await asyncio.to_thread(file.read_bytes) == b"too large"
     assert not spool.unread

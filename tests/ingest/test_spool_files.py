@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.body import Parked, Split
+from ingest.body import Group, Parked, Split
 from ingest.delivery import build
 from ingest.spool import entry, frame, segments, slots
 from ingest.spool.disk import Disk
@@ -85,10 +85,12 @@ def test_a_payload_cannot_forge_a_frame_without_the_mark() -> None:
 
 
 def test_a_delivery_comes_back_with_the_spool_as_its_source() -> None:
+    one, two = Group("1", "T", 2), Group("2", "U", 1)
     first = build(
         Split(
-            [(b"k", b"{}", "1", "T"), (b"l", b"[]", "1", "T"), (b"m", b"1", "2", "U")],
+            [(b"k", b"{}", one), (b"l", b"[]", one), (b"m", b"1", two)],
             [Parked(b"x", "reason", "detail")],
+            [one, two],
         ),
         0,
         received_ms=17,
@@ -100,8 +102,9 @@ def test_a_delivery_comes_back_with_the_spool_as_its_source() -> None:
     assert back.dead == first.dead
     assert back.received_ms == 17
     for (_, _, before), (_, _, after) in zip(first.raw, back.raw, strict=True):
-        assert dict(after) == {**dict(before), "source": b"spool"}
-        assert [name for name, _ in after] == [name for name, _ in before]
+        assert dict(after.headers) == {**dict(before.headers), "source": b"spool"}
+        assert [name for name, _ in after.headers] == [name for name, _ in before.headers]
+        assert (after.org, after.event_type, after.count) == (before.org, before.event_type, before.count)
 
 
 def test_what_was_written_is_read_in_order_and_then_gone(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ def test_every_element_of_an_example_is_an_event(path: Path) -> None:
     found = split(strip(path.read_bytes()))
     assert isinstance(found, Split)
     assert found.parked == []
-    assert [text for _, text, _, _ in found.accepted] == elements(path)
+    assert [text for _, text, _ in found.accepted] == elements(path)
     for text in elements(path):
         assert not isinstance(decode(text), Rejected)
 
