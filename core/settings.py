@@ -104,6 +104,12 @@ class Settings(BaseModel):
     ingest_max_in_flight_requests: Annotated[int, Field(ge=1)] = env(
         "INGEST_MAX_IN_FLIGHT_REQUESTS", 2000, "Requests held at once before new ones get 429."
     )
+    ingest_compression: Literal["none", "lz4"] = env(
+        "INGEST_COMPRESSION",
+        "none",
+        "Compression of what the ingress writes to Kafka. lz4 saves disk where requests carry many events, for a sixth "
+        "of the ingress's speed.",
+    )
     zoho_jwt_mode: Literal["off", "verify"] = env("ZOHO_JWT_MODE", "off", "Whether X-ZDesk-JWT must be valid.")
     zoho_jwks_url: str = env("ZOHO_JWKS_URL", "https://desk.zoho.com/.well-known/jwks.json", "Zoho's public keys.")
     zoho_jwt_max_age_seconds: Annotated[int, Field(ge=1)] = env(
@@ -135,6 +141,12 @@ class Settings(BaseModel):
     )
     rules_file: Path | None = env("RULES_FILE", None, "Alert rules, TOML. Empty: the two built-in rules.")
 
+    instance_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._@:-]{0,200}$")] = env(
+        "INSTANCE_ID",
+        "",
+        "A name that a processor or sink keeps over restarts, unique among all of them: it then takes its partitions "
+        "back at once instead of after a session time-out. Empty: none.",
+    )
     sink_batch_rows: Annotated[int, Field(ge=1, le=1_000_000)] = env(
         "SINK_BATCH_ROWS", 50_000, "Most rows in one insert."
     )

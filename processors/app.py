@@ -52,6 +52,7 @@ def build(settings: Settings) -> Processor:
         topic_allow_declare=False,
         table_standby_replicas=0,
         consumer_auto_offset_reset="earliest",
+        consumer_group_instance_id=settings.instance_id or None,
         broker_max_poll_records=FETCH_RECORDS,
         broker_session_timeout=SESSION_TIMEOUT_S,
         broker_rebalance_timeout=SESSION_TIMEOUT_S,

@@ -46,6 +46,7 @@ async def _run(settings: Settings) -> None:
     consumer = AIOKafkaConsumer(
         **client_options(bootstrap),
         group_id=GROUP,
+        group_instance_id=settings.instance_id or None,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         isolation_level="read_committed",

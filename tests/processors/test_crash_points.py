@@ -49,6 +49,7 @@ async def processor(up: Up, tmp_path: Path, failpoint: str = "") -> AsyncIterato
             "STATE_DIR": str(tmp_path),
             "FAILPOINT": failpoint,
             "PROCESSOR_CHECKPOINT": "50ms",
+            "INSTANCE_ID": "crash",
             "METRICS_PORT": "0",
         }
     )
