@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from core.logs import get
 
 log = get("ingest.access")
@@ -15,15 +13,14 @@ PER_SECOND = 5
 class AccessLog:
     """Logs the first requests of each outcome in each second, and counts the rest."""
 
-    def __init__(self, now_ms: Callable[[], int]) -> None:
-        self._now_ms = now_ms
+    def __init__(self) -> None:
         self._second = 0
         self._lines: dict[str, int] = {}
         self._left_out: dict[str, int] = {}
 
-    def write(self, outcome: str, **facts: object) -> None:
+    def write(self, outcome: str, now_ms: int, **facts: object) -> None:
         """Log a request by its outcome: `accepted` or the code of its refusal."""
-        second = self._now_ms() // 1000
+        second = now_ms // 1000
         if second != self._second:
             self._second = second
             self._lines.clear()

@@ -92,15 +92,16 @@ async def connect(settings: Settings) -> Link:
         raise BrokerUnavailableError("the topics of the ingress have no leader yet")
     raw_bytes, dead_bytes = await _largest_batches(bootstrap, (topics.RAW, topics.DEAD))
     limits = Limits(counts[topics.RAW], counts[topics.DEAD], raw_bytes, dead_bytes)
-    return Link(await _start_producer(bootstrap, min(BATCH_BYTES, raw_bytes, dead_bytes)), limits)
+    compression = None if settings.ingest_compression == "none" else settings.ingest_compression
+    return Link(await _start_producer(bootstrap, min(BATCH_BYTES, raw_bytes, dead_bytes), compression), limits)
 
 
-async def _start_producer(bootstrap: str, batch_bytes: int) -> Any:
+async def _start_producer(bootstrap: str, batch_bytes: int, compression: str | None) -> Any:
     producer = AIOKafkaProducer(
         **client_options(bootstrap),
         acks="all",
         enable_idempotence=True,
-        compression_type="lz4",
+        compression_type=compression,
         max_batch_size=batch_bytes,
         request_timeout_ms=int(REQUEST_TIMEOUT_S * 1000),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import secrets
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import Never, Protocol
 
 import orjson
 from aiohttp import hdrs, web
@@ -23,6 +23,7 @@ from ingest.body import NotJson, Parked, Split, is_of_org, split, strip
 from ingest.content import BrokenError
 from ingest.delivery import SIMULATOR, WEBHOOK, Delivery, build
 from ingest.oversize import park_oversized
+from ingest.quick import Answers
 from ingest.reading import read_body
 from ingest.tally import Tally
 from ingest.verifier import Verifier
@@ -58,8 +59,9 @@ class Ingress:
         self._verifier = verifier
         self._path = zoho.WebhookPath(tuple(secret.get_secret_value() for secret in settings.ingest_path_secrets))
         self._admission = Admission(settings.ingest_max_in_flight_requests, settings.ingest_max_in_flight_bytes)
-        self._access = AccessLog(now_ms)
+        self._access = AccessLog()
         self._tally = Tally()
+        self._answers = Answers()
         self._run_id = secrets.token_hex(8)
         self._numbers = itertools.count(1)
         self._ops: dict[str, Callable[[], Awaitable[web.Response]]] = {
@@ -85,9 +87,9 @@ class Ingress:
     def refused(self, code: str) -> None:
         """Count and log a request that got no 200."""
         self._tally.request(code)
-        self._access.write(code)
+        self._access.write(code, now_ms())
 
-    async def _dispatch(self, request: web.BaseRequest) -> web.Response:
+    async def _dispatch(self, request: web.BaseRequest) -> web.StreamResponse:
         path = request.raw_path
         if self._path.matches(path):
             return await self._webhook(request)
@@ -98,46 +100,45 @@ class Ingress:
             raise Refused(answers.READ_ONLY)
         return await answer()
 
-    async def _webhook(self, request: web.BaseRequest) -> web.Response:
+    async def _webhook(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.method in _READS:
-            self._tally.request("setup_check")
-            return answers.accepted(0, 0)
+            return self._setup_check()
         if request.method != hdrs.METH_POST:
             raise Refused(answers.METHOD_NOT_ALLOWED)
         with self._admission.enter() as ticket:
             return await self._take(request, ticket)
 
-    async def _take(self, request: web.BaseRequest, ticket: Ticket) -> web.Response:
+    async def _take(self, request: web.BaseRequest, ticket: Ticket) -> web.StreamResponse:
         source = SIMULATOR if request.headers.get(hdrs.USER_AGENT) == SIMULATOR_AGENT else WEBHOOK
         try:
             body = await read_body(request, ticket, self._settings.ingest_max_body_bytes)
         except BrokenError as error:
             await self._verifier.org_of(request.headers)
-            return await self._refuse_body(error.data, NotJson("broken_encoding", error.detail), source)
+            await self._refuse_body(error.data, NotJson("broken_encoding", error.detail), source)
         text = strip(body)
         if zoho.is_setup_check(text):
-            self._tally.request("setup_check")
-            return answers.accepted(0, 0)
+            return self._setup_check()
         org = await self._verifier.org_of(request.headers)
         found = split(text)
         if isinstance(found, NotJson):
-            return await self._refuse_body(body, found, source)
+            await self._refuse_body(body, found, source)
         if org is not None and not is_of_org(found, org):
             raise Refused(answers.WRONG_ORG)
-        return await self._accept(found, len(body), source)
+        return await self._accept(request, found, len(body), source)
 
-    async def _accept(self, found: Split, size: int, source: str) -> web.Response:
+    async def _accept(self, request: web.BaseRequest, found: Split, size: int, source: str) -> web.StreamResponse:
         received = now_ms()
         if size > self._store.largest:
             found = park_oversized(found, self._store.largest)
         accepted, parked = len(found.accepted), len(found.parked)
         if accepted or parked:
             await self._keep(found, size, received, source)
-        self._tally.accepted(found, size, received, now_ms() - received)
-        self._access.write("accepted", accepted=accepted, parked=parked, bytes=size)
-        return answers.accepted(accepted, parked)
+        now = now_ms()
+        self._tally.accepted(found, size, received, now - received)
+        self._access.write("accepted", now, accepted=accepted, parked=parked, bytes=size)
+        return self._answers.accepted(request, accepted, parked, now)
 
-    async def _refuse_body(self, body: bytes, found: NotJson, source: str) -> web.Response:
+    async def _refuse_body(self, body: bytes, found: NotJson, source: str) -> Never:
         """Park a body that is no JSON; refuse it once the dead letter is durable."""
         letter = Parked(body, found.reason, found.detail)
         await self._keep(Split([], [letter], []), len(body), now_ms(), source)
@@ -153,6 +154,10 @@ class Ingress:
         )
         if not await self._store.keep(delivery):
             raise Refused(answers.UNAVAILABLE)
+
+    def _setup_check(self) -> web.Response:
+        self._tally.request("setup_check")
+        return answers.nothing()
 
     async def _healthz(self) -> web.Response:
         return _json({"status": "alive"})
