@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
+from zlib import crc32
 
 from core.errors import ConfigError
 
@@ -39,6 +41,8 @@ ROLES = (
     Role("dashboard", 2, 4.5, "ready", "DASHBOARD_PORT", 8090, "DASHBOARD_HOST", scalable=False, numbered=False),
 )
 BY_NAME = {role.name: role for role in ROLES}
+CONSUMERS = ("processor", "sink")
+"""The roles that share the work as members of a consumer group."""
 PARTS = ("broker", "warehouse")
 """The roles that stand in for the user's own Kafka and ClickHouse."""
 
@@ -92,6 +96,9 @@ def names(role: Role, number: int) -> list[str]:
 def own_environ(name: str, role: Role, port: int, state_dir: Path, spool: Path) -> dict[str, str]:
     """Return the variables in which an instance differs from its brothers: its port, and a directory of its own."""
     own = {role.port_variable: str(port)}
+    if role.name in CONSUMERS:
+        # Another stack on the same Kafka must not bear the same name: one would push the other out of the group.
+        own["INSTANCE_ID"] = f"{name}@{platform.node()}-{crc32(str(state_dir).encode()):08x}"
     if role.name == "processor":
         own["STATE_DIR"] = str(state_dir / name)
     if role.name == "ingest" and name != "ingest":
