@@ -1,0 +1,129 @@
+"""The writer: the same bytes until they are acknowledged, and a refused row does not hold up its neighbours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.errors import WarehouseRefusedError, WarehouseUnavailableError
+from schemas import topics
+from sinks.batch import MAX_BYTES, Batch, Buffer, Row
+from sinks.rows import Target, Unusable
+from sinks.writer import Writer
+from tests.sinks.test_rows import Record
+
+
+class Warehouse:
+    """A ClickHouse that refuses lines with `bad` in them, and is away as often as it is told."""
+
+    def __init__(self, away: int = 0) -> None:
+        self.away = away
+        self.table_is_well = True
+        self.inserted: list[tuple[bytes, str]] = []
+        self.tried: list[tuple[bytes, str]] = []
+
+    async def insert(self, table: str, lines: bytes, *, token: str, columns: Sequence[str] = ()) -> None:
+        self.tried.append((lines, token))
+        if self.away:
+            self.away -= 1
+            raise WarehouseUnavailableError("away")
+        if not self.table_is_well:
+            self.table_is_well = True
+            raise WarehouseRefusedError("no such table")
+        if b"bad" in lines:
+            raise WarehouseRefusedError("cannot parse")
+        self.inserted.append((lines, token))
+
+    async def rows(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[dict[str, Any]]:
+        return []
+
+    async def command(self, sql: str) -> None:
+        raise AssertionError
+
+    async def ping(self) -> None:
+        raise AssertionError
+
+
+class Parked:
+    def __init__(self) -> None:
+        self.offsets: list[int] = []
+
+    async def park(self, record: Any, topic: str, partition: int, unusable: Unusable) -> None:
+        self.offsets.append(record.offset)
+
+
+async def no_sleep(_: float) -> None:
+    return
+
+
+def batch_of(*lines: bytes, topic: str = topics.TRANSITIONS) -> Batch:
+    rows = [Row(Record(line, offset=offset), line) for offset, line in enumerate(lines)]
+    return Batch(topic, 1, rows, [], 0, len(lines) - 1)
+
+
+async def test_a_batch_is_tried_again_with_the_same_bytes_and_token() -> None:
+    warehouse = Warehouse(away=3)
+    await Writer(warehouse, Parked(), no_sleep).write(batch_of(b"a", b"b"))
+    assert warehouse.tried == [(b"a\nb", "im.transitions-1-0-1")] * 4
+    assert warehouse.inserted == [(b"a\nb", "im.transitions-1-0-1")]
+
+
+@given(st.lists(st.sampled_from([b"good", b"bad"]), min_size=1, max_size=20))
+async def test_every_good_row_is_stored_once_and_every_bad_one_parked(lines: list[bytes]) -> None:
+    warehouse, parked = Warehouse(), Parked()
+    await Writer(warehouse, parked, no_sleep).write(batch_of(*lines))
+    stored = [line for body, _ in warehouse.inserted for line in body.split(b"\n")]
+    assert stored == [line for line in lines if line == b"good"]
+    assert parked.offsets == [offset for offset, line in enumerate(lines) if line == b"bad"]
+    tokens = [token for _, token in warehouse.inserted]
+    assert len(tokens) == len(set(tokens))
+
+
+async def test_a_table_that_is_missing_parks_nothing() -> None:
+    class Missing(Warehouse):
+        async def rows(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[dict[str, Any]]:
+            raise WarehouseRefusedError("no such table")
+
+    warehouse, parked = Missing(), Parked()
+    warehouse.table_is_well = False
+    writer = Writer(warehouse, parked, no_sleep)
+    await writer.write(batch_of(b"a"))
+    assert (parked.offsets, warehouse.inserted) == ([], [(b"a", "im.transitions-1-0-0")])
+    assert writer.trouble == ""
+
+
+async def test_a_dead_letter_that_is_refused_does_not_go_round() -> None:
+    parked = Parked()
+    await Writer(Warehouse(), parked, no_sleep).write(batch_of(b"bad", topic=topics.DEAD))
+    assert parked.offsets == []
+
+
+async def test_what_cannot_be_a_row_is_parked_before_its_neighbours_are_committed() -> None:
+    warehouse, parked = Warehouse(), Parked()
+    batch = batch_of(b"a")._replace(unusable=[(Record(b"x", offset=7), Unusable("not_utf8", ""))])
+    await Writer(warehouse, parked, no_sleep).write(batch)
+    assert parked.offsets == [7]
+    assert len(warehouse.inserted) == 1
+
+
+def test_a_buffer_is_due_by_rows_by_bytes_or_by_age() -> None:
+    buffer = Buffer(Target("t", lambda record: bytes(record.value)))
+    assert not buffer.due(0.0, rows=2, age=1.0)
+    buffer.add([Record(b"a", offset=0)], now=10.0)
+    assert not buffer.due(10.5, rows=2, age=1.0)
+    assert buffer.due(11.0, rows=2, age=1.0)
+    buffer.add([Record(b"b", offset=1)], now=10.6)
+    assert buffer.due(10.6, rows=2, age=1.0)
+
+
+@pytest.mark.parametrize(("sizes", "taken"), [((10, 10), 2), ((MAX_BYTES, 10), 1), ((2 * MAX_BYTES, 10), 1)])
+def test_a_batch_is_bounded_by_bytes_and_never_empty(sizes: tuple[int, int], taken: int) -> None:
+    buffer = Buffer(Target("t", lambda record: bytes(record.value)))
+    buffer.add([Record(b"x" * size, offset=offset) for offset, size in enumerate(sizes)], now=0.0)
+    batch = buffer.take("t", 0, rows=10, now=0.0)
+    assert (batch.first, batch.last) == (0, taken - 1)
+    assert len(buffer) == 2 - taken
