@@ -132,7 +132,7 @@ async def read(kafka: str, topic: str, partition: int) -> list[Any]:
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(DEADLINE_S):
-        while not condition():  # noqa: ASYNC110 -- the app has no event to wait for
+        while not condition():
             await asyncio.sleep(0.02)
 
 

@@ -147,6 +147,6 @@ async def test_a_processor_that_is_told_to_stop_commits_what_it_did(own: Up, tmp
         await settle(own)
         process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(DEADLINE_S):
-            while process.poll() is None:  # noqa: ASYNC110 -- a process has no event
+            while process.poll() is None:
                 await asyncio.sleep(0.05)
     assert process.returncode == os.EX_OK

@@ -109,5 +109,5 @@ async def test_a_write_that_fails_stops_everything_behind_it() -> None:
 
 async def until(condition: Any) -> None:
     async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110 -- the lane has no event to wait for
+        while not condition():
             await asyncio.sleep(0)
