@@ -25,4 +25,6 @@ async def run_once(name: str, environ: Mapping[str, str], log_file: Path) -> Non
             await process.wait()
     if code:
         kind = ConfigError if code == CONFIG_EXIT else ReceiptstreamError
-        raise kind(f"`receipts {name}` failed: {last_line(log_file) or code}", fix=f"See {log_file}")
+        raise kind(
+            f"`receipts {name}` failed: {last_line(log_file).removeprefix('receipts: ') or code}", fix=f"See {log_file}"
+        )

@@ -38,11 +38,12 @@ _log = logs.get(__name__)
 
 
 class Stack:
-    """Broker, warehouse and roles as child processes of this one, which dies with them, as they with it.
+    """Broker, warehouse and roles as child processes of this one, which end when it does, however it does.
 
     `environ` is what the user set: with KAFKA_BOOTSTRAP_SERVERS or CLICKHOUSE_URL the part is his own and not
     started; a port in it is that port or an error. `roles` limits what is started (the parts included), `scale` says
     how many of a role. Use it as an async context manager, or `start` and `stop`. `failed` is set when it cannot go on.
+    On Linux a child dies with the thread that started it: run the loop in one that lives as long as the stack.
     """
 
     def __init__(
@@ -279,7 +280,9 @@ class Stack:
         if not supervision.cancelled() and (error := supervision.exception()) is not None:
             self._fail(ReceiptstreamError(f"{child.instance.name} cannot be started: {error}"))
         if child.misconfigured:
-            self._fail(ConfigError(f"{child.instance.name} refused to start: {child.last_line()}"))
+            self._fail(
+                ConfigError(f"{child.instance.name} refused to start: {child.last_line().removeprefix('receipts: ')}")
+            )
 
     async def _watch(self) -> None:
         """Look often at what starts again, now and then at all: kill what hangs, keep logs bounded."""

@@ -6,20 +6,16 @@ Where the environment names KAFKA_BOOTSTRAP_SERVERS or CLICKHOUSE_URL the tests 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib.util import find_spec
 
 import pytest
 
-from tests.stack import Up, given_parts
-
-ROLES = ("ingest", "processor", "sink", "notifier", "dashboard")
+from tests.stack import Up, given_parts, no_roles
 
 
 @pytest.fixture(scope="session")
 def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     """Start a Kafka and a ClickHouse with the pipeline's topics and tables, without roles."""
-    scale = {role: 0 for role in ROLES if find_spec(f"cli.{role}") is not None}
-    with Up(tmp_path_factory.mktemp("parts"), given_parts(), scale) as up:
+    with Up(tmp_path_factory.mktemp("parts"), given_parts(), no_roles()) as up:
         yield up
 
 

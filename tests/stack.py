@@ -10,10 +10,11 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from sandbox import endpoints
+from sandbox import endpoints, plan
 
 READY_S = 120.0
 STOP_S = 20.0
@@ -54,6 +55,12 @@ def run(
 def given_parts() -> dict[str, str]:
     """Return the Kafka and ClickHouse that the test run was given, to be used instead of the sandbox's."""
     return {name: os.environ[name] for name in OUTSIDE if os.environ.get(name)}
+
+
+def no_roles(*but: str) -> dict[str, int]:
+    """Return the scale that starts the parts alone, and the roles named."""
+    installed = [role.name for role in plan.ROLES if find_spec(f"cli.{role.name}") is not None]
+    return {name: 0 for name in installed if name not in (*plan.PARTS, *but)}
 
 
 def clean_environ(more: Mapping[str, str]) -> dict[str, str]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -77,6 +79,18 @@ async def test_a_log_stays_bounded(warehouse_only: Stack, tmp_path: Path) -> Non
         file.write("x" * 20_000)
     await _until(lambda: log.stat().st_size < 10_000)
     assert log.with_suffix(".log.1").stat().st_size >= 20_000
+
+
+async def test_default_ports_give_way(tmp_path: Path) -> None:
+    """A default port that another program has is replaced by a free one, and the stack says so."""
+    with socket.socket() as server:
+        with suppress(OSError):  # then another program has it already
+            server.bind(("127.0.0.1", 8123))
+            server.listen()
+        environ = {**ENVIRON, "SANDBOX_CLICKHOUSE_PORT": ""}
+        async with Stack(tmp_path, environ=environ, roles={"warehouse"}) as running:
+            assert [note for note in running.moved if note.startswith("SANDBOX_CLICKHOUSE_PORT is ")]
+            assert not running.clickhouse_url.endswith(":8123")
 
 
 async def test_a_command_that_fails_ends_the_start(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import signal
 import socket
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from sandbox import plan
-from tests.stack import FREE_PORTS, Up, run, until
+from tests.stack import FREE_PORTS, Up, no_roles, run, until
 
 pytestmark = pytest.mark.stack
 
@@ -136,21 +136,9 @@ def test_foreign_host_is_refused(tmp_path: Path) -> None:
     assert "192.0.2.1 is no address of this machine" in done.stderr
 
 
-def test_default_ports_give_way(tmp_path: Path) -> None:
-    """A default port that another program has is replaced by a free one, and the ready line says so."""
-    with socket.socket() as server:
-        with suppress(OSError):  # then another program has it already
-            server.bind(("127.0.0.1", 8123))
-            server.listen()
-        environ = {**FREE_PORTS, "SANDBOX_CLICKHOUSE_PORT": ""}
-        with Up(tmp_path, environ, {"processor": 0, "ingest": 0, "broker": 0}) as up:
-            assert "SANDBOX_CLICKHOUSE_PORT" in up.ready_line
-            assert not up.clickhouse.endswith(":8123")
-
-
 def test_ports_and_data_outlive_drain_and_kill(tmp_path: Path) -> None:
     """SIGTERM ends all with 0, SIGKILL leaves no child behind; the next `up` has the same ports, topics and rows."""
-    up = Up(tmp_path / "state dir", scale={"processor": 0})
+    up = Up(tmp_path / "state dir", scale=no_roles("ingest"))
     with up:
         first = up.ps()
         _sql(up.clickhouse, "CREATE TABLE default.kept (a UInt8) ENGINE = MergeTree ORDER BY a")
