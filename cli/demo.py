@@ -11,7 +11,7 @@ import click
 
 @click.command(short_help="Watch webhooks become exact rates in ClickHouse.")
 @click.option("--keep", is_flag=True, help="Leave the stack up until Ctrl-C, and print its URLs.")
-@click.option("--messages", type=click.IntRange(min=1), default=10_000, show_default=True, help="Outgoing messages.")
+@click.option("--messages", type=click.IntRange(min=1), default=5_000, show_default=True, help="Outgoing messages.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Seed of the traffic.")
 def command(*, keep: bool, messages: int, seed: int) -> None:
     """Start the sandbox in a temporary directory, send simulated webhooks, and compare ClickHouse with the answer key.

@@ -70,7 +70,8 @@ def read(value: bytes) -> Element:
     """Read one element. Never raises."""
     try:
         element = json.loads(value.decode(), parse_int=Digits, parse_constant=_refuse)
-        json.dumps(element, ensure_ascii=False).encode()
+        if b"\\u" in value:  # only an escape can make a lone surrogate
+            json.dumps(element, ensure_ascii=False).encode()
     except (ValueError, RecursionError):  # bad UTF-8, bad JSON, a lone surrogate, too deep
         return Unusable()
     if not isinstance(element, dict):

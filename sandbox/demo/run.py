@@ -14,10 +14,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from core.clock import now_ms
 from core.settings import Settings, parse
-from sandbox.answer_key import answer_of_bodies
 from sandbox.demo import show
 from sandbox.demo.actual import Warehouse, reading
-from sandbox.demo.verify import Verdict, expected_counts, verify, wait
+from sandbox.demo.verify import Verdict, expected_counts, key_of, verify, wait
 from sandbox.simulator import Traffic, calls, events
 from sandbox.simulator.client import Outcome, send
 from sandbox.simulator.traffic import Call, Event
@@ -52,11 +51,13 @@ class Demo:
         started = monotonic()
         with TemporaryDirectory(prefix="receiptstream-demo-") as folder:
             stack = Stack(Path(folder), environ=environ_of(self.environ))
-            self.console.print(f"starting Kafka, ClickHouse's engine and all roles in {folder}", highlight=False)
+            self.console.print(
+                f"starting Kafka, ClickHouse's engine and all roles in {folder}", highlight=False, soft_wrap=True
+            )
             async with stack:
-                self.console.print(f"ready after {monotonic() - started:.1f} s", highlight=False)
+                self.console.print(f"ready after {monotonic() - started:.1f} s", highlight=False, soft_wrap=True)
                 verdict = await self._run(stack)
-                self.console.print(f"done after {monotonic() - started:.1f} s", highlight=False)
+                self.console.print(f"done after {monotonic() - started:.1f} s", highlight=False, soft_wrap=True)
                 if self.keep:
                     await self._stay(stack)
         return verdict.equal
@@ -66,8 +67,9 @@ class Demo:
         async with reading(settings) as warehouse:
             sent_ms = now_ms()
             outcome = await self._send(f"{stack.ingest_url}{PATH}", sent_ms)
-            await self._arrive(warehouse, outcome, sent_ms)
-            verdict = await verify(settings, warehouse, self._bodies, sent_ms)
+            key = key_of(settings, self._bodies, sent_ms)
+            await self._arrive(warehouse, expected_counts(key, outcome.parked))
+            verdict = await verify(settings, warehouse, key)
             await show.tables(self.console, warehouse)
         show.verdict(self.console, verdict)
         return verdict
@@ -89,12 +91,12 @@ class Demo:
             f"sent the source's sample and {rest.events:,} events in {rest.calls:,} calls, {rest.seconds:.1f} s "
             f"({rest.events / rest.seconds:,.0f} events/s): {rest.accepted:,} accepted, {rest.parked:,} parked",
             highlight=False,
+            soft_wrap=True,
         )
         rest.parked += outcome.parked
         return rest
 
-    async def _arrive(self, warehouse: Warehouse, outcome: Outcome, sent_ms: int) -> None:
-        expected = expected_counts(answer_of_bodies(self._bodies, sent_ms), outcome.parked)
+    async def _arrive(self, warehouse: Warehouse, expected: dict[str, int]) -> None:
         started = monotonic()
         with _bar() as progress:
             tasks = {name: progress.add_task(f"{name} in ClickHouse", total=each) for name, each in expected.items()}
@@ -104,10 +106,13 @@ class Demo:
                     progress.update(tasks[name], completed=count)
 
             await wait(warehouse, expected, ARRIVAL_S, found)
-        self.console.print(f"ClickHouse has it all {monotonic() - started:.1f} s later", highlight=False)
+        waited = monotonic() - started
+        self.console.print(
+            f"ClickHouse has it all after {waited:.1f} s more of waiting", highlight=False, soft_wrap=True
+        )
 
     async def _stay(self, stack: Stack) -> None:
-        self.console.print("\nstill up; Ctrl-C ends it and removes its directory", highlight=False)
+        self.console.print("\nstill up; Ctrl-C ends it and removes its directory", highlight=False, soft_wrap=True)
         urls = {
             "webhooks": f"{stack.ingest_url}{PATH}",
             "dashboard": stack.dashboard_url,
@@ -116,8 +121,8 @@ class Demo:
         }
         for name, url in urls.items():
             if url:
-                self.console.print(f"  {name:<11}{url}", highlight=False)
-        self.console.print(f"  commands   receipts … --state-dir {stack.state_dir}", highlight=False)
+                self.console.print(f"  {name:<11}{url}", highlight=False, soft_wrap=True)
+        self.console.print(f"  commands   receipts … --state-dir {stack.state_dir}", highlight=False, soft_wrap=True)
         await stack.failed.wait()
 
 

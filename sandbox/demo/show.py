@@ -31,12 +31,15 @@ def verdict(console: Console, found: Verdict) -> None:
         f"ledger: {ledger['raw']:,} raw = {ledger['applied']:,} applied + {ledger['duplicate']:,} duplicate "
         f"+ {ledger['parked']:,} parked + {ledger['other']:,} other",
         highlight=False,
+        soft_wrap=True,
     )
     for name, differences in (("records in Kafka", found.exact), ("webhooks sent", found.sent)):
         if differences:
-            console.print(f"[red]answer key of the {name}:[/] {describe(differences)}", highlight=False)
+            console.print(f"[red]answer key of the {name}:[/] {describe(differences)}", highlight=False, soft_wrap=True)
         else:
-            console.print(f"[green]answer key of the {name}: equal[/] ({found.rows:,} rows)", highlight=False)
+            console.print(
+                f"[green]answer key of the {name}: equal[/] ({found.rows:,} rows)", highlight=False, soft_wrap=True
+            )
 
 
 def _sql(name: str) -> str:

@@ -88,15 +88,12 @@ async def wait(
         await asyncio.sleep(POLL_S)
 
 
-async def verify(
-    settings: Settings, warehouse: Warehouse, bodies: Sequence[bytes], sent_ms: int, *, settle_s: float = 15.0
-) -> Verdict:
-    """Compare ClickHouse with both answer keys; a difference must stay for `settle_s` to count.
+async def verify(settings: Settings, warehouse: Warehouse, of_bodies: AnswerKey, *, settle_s: float = 15.0) -> Verdict:
+    """Compare ClickHouse with the answer key of what was sent and that of the records in Kafka.
 
-    (A window's counts may be complete a moment before its last latency is.)
+    A difference must stay for `settle_s` to count: a window's counts may be complete before its last latency is.
     """
     key = answer(await collect(settings.kafka_bootstrap_servers), retention_ms=_ms(settings))
-    of_bodies = answer_of_bodies(bodies, sent_ms, retention_ms=_ms(settings))
     deadline = monotonic() + settle_s
     while True:
         actual = await warehouse.tables()
@@ -109,6 +106,11 @@ async def verify(
 def _verdict(key: AnswerKey, of_bodies: AnswerKey, actual: Tables) -> Verdict:
     rows = sum(len(rows) for rows in key.tables.values())
     return Verdict(compare(key.tables, actual), compare(of_bodies.tables, without_arrival(actual)), key, rows)
+
+
+def key_of(settings: Settings, bodies: Sequence[bytes], sent_ms: int) -> AnswerKey:
+    """Return the answer key of what was sent at about `sent_ms`."""
+    return answer_of_bodies(bodies, sent_ms, retention_ms=_ms(settings))
 
 
 def _ms(settings: Settings) -> int:

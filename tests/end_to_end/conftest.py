@@ -9,10 +9,10 @@ import pytest
 
 from core.clock import now_ms
 from core.settings import Settings, parse
-from sandbox.answer_key import answer_of_bodies, describe
+from sandbox.answer_key import describe
 from sandbox.answer_key.rows import Tables
 from sandbox.demo.actual import Warehouse, reading
-from sandbox.demo.verify import expected_counts, verify, wait
+from sandbox.demo.verify import expected_counts, key_of, verify, wait
 from sandbox.simulator.client import Outcome, Pace, send
 from sandbox.simulator.traffic import Call
 from tests.stack import Up
@@ -59,9 +59,9 @@ class Chain:
     async def settled(self) -> Tables:
         """Wait until ClickHouse has everything, hold it against both answer keys, and return its tables."""
         moment = now_ms()
-        expected = expected_counts(answer_of_bodies(self.sent.bodies, moment), self.sent.parked)
-        await wait(self.warehouse, expected, ARRIVAL_S)
-        verdict = await verify(self.settings, self.warehouse, self.sent.bodies, moment, settle_s=30.0)
+        key = key_of(self.settings, self.sent.bodies, moment)
+        await wait(self.warehouse, expected_counts(key, self.sent.parked), ARRIVAL_S)
+        verdict = await verify(self.settings, self.warehouse, key, settle_s=30.0)
         assert verdict.exact == [], describe(verdict.exact)
         assert verdict.sent == [], describe(verdict.sent)
         return await self.warehouse.tables()
