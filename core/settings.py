@@ -89,6 +89,17 @@ class Settings(BaseModel):
 
     ingest_host: str = env("INGEST_HOST", "127.0.0.1", "Address the ingress listens on.")
     ingest_port: Port = env("INGEST_PORT", 8080, "Port the ingress listens on.")
+    ingest_reuse_port: bool = env(
+        "INGEST_REUSE_PORT",
+        False,
+        "Let several ingress processes listen on one port (SO_REUSEPORT); each tells its own numbers on METRICS_PORT.",
+    )
+    ingest_tls_cert: Path | None = env(
+        "INGEST_TLS_CERT", None, "Certificate chain, PEM: the ingress then speaks HTTPS. Empty: HTTP."
+    )
+    ingest_tls_key: Path | None = env(
+        "INGEST_TLS_KEY", None, "Private key of INGEST_TLS_CERT, PEM. Empty: it stands in the same file."
+    )
     ingest_path_secrets: Secrets = env(
         "INGEST_PATH_SECRETS", (), "Secrets accepted at the end of the webhook path, comma separated. Empty: no secret."
     )

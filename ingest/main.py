@@ -8,11 +8,13 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from ssl import SSLContext
 
 import aiohttp
 import uvloop
 from aiohttp import web
 
+from core import ops
 from core.clock import now_ms
 from core.errors import ConfigError, PortInUseError
 from core.logs import get
@@ -25,6 +27,7 @@ from ingest.publisher import Publisher
 from ingest.server import Ingress
 from ingest.spool.spool import Spool
 from ingest.store import Store
+from ingest.tls import tls_context
 from ingest.verifier import AnyOrg, TokenVerifier, Verifier
 
 log = get(__name__)
@@ -75,13 +78,28 @@ async def serving(settings: Settings) -> AsyncIterator[Service]:
     async with _verifying(settings) as verifier, _storing(settings) as (store, tasks):
         ingress = Ingress(settings, store, verifier)
         runner = web.ServerRunner(Server(ingress.handle, ingress.refused), shutdown_timeout=SHUTDOWN_S)
+        context = tls_context(settings)
         await runner.setup()
         try:
-            port = await _listen(runner, settings)
-            log.info("listening", host=settings.ingest_host, port=port)
-            yield Service(port, tasks)
+            async with _own_metrics(settings, store):
+                port = await _listen(runner, settings, context)
+                log.info("listening", host=settings.ingest_host, port=port, tls=context is not None)
+                yield Service(port, tasks)
         finally:
             await runner.cleanup()
+
+
+@asynccontextmanager
+async def _own_metrics(settings: Settings, store: Store) -> AsyncIterator[None]:
+    """Serve metrics at an address of our own: where a port is shared, nobody knows whose numbers /metrics gives."""
+    if not settings.ingest_reuse_port:
+        yield
+        return
+    async with ops.serving(
+        settings.metrics_host, settings.metrics_port, lambda: str(store.readiness()["reason"])
+    ) as port:
+        log.info("metrics of this process", host=settings.metrics_host, port=port)
+        yield
 
 
 @asynccontextmanager
@@ -121,8 +139,15 @@ async def _verifying(settings: Settings) -> AsyncIterator[Verifier]:
             await keys.close()
 
 
-async def _listen(runner: web.ServerRunner, settings: Settings) -> int:
-    site = web.TCPSite(runner, settings.ingest_host, settings.ingest_port, backlog=1024)
+async def _listen(runner: web.ServerRunner, settings: Settings, context: SSLContext | None) -> int:
+    site = web.TCPSite(
+        runner,
+        settings.ingest_host,
+        settings.ingest_port,
+        backlog=1024,
+        ssl_context=context,
+        reuse_port=settings.ingest_reuse_port or None,
+    )
     try:
         await site.start()
     except OSError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import secrets
 from collections.abc import Awaitable, Callable
+from importlib import resources
 from typing import Never, Protocol
 
 import orjson
@@ -62,12 +63,14 @@ class Ingress:
         self._access = AccessLog()
         self._tally = Tally()
         self._answers = Answers()
+        self._description = resources.files("ingest").joinpath("openapi.json").read_bytes()
         self._run_id = secrets.token_hex(8)
         self._numbers = itertools.count(1)
         self._ops: dict[str, Callable[[], Awaitable[web.Response]]] = {
             "/healthz": self._healthz,
             "/readyz": self._readyz,
             "/metrics": self._metrics,
+            "/openapi.json": self._openapi,
         }
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -165,6 +168,9 @@ class Ingress:
     async def _readyz(self) -> web.Response:
         readiness = self._store.readiness()
         return _json(readiness, 200 if readiness["ready"] else 503)
+
+    async def _openapi(self) -> web.Response:
+        return web.Response(body=self._description, content_type=answers.JSON)
 
     async def _metrics(self) -> web.Response:
         self._tally.flush()

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import os
 import signal
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -19,10 +16,10 @@ import orjson
 import pytest
 
 from ingest import drain
-from sandbox.ports import free_port
 from schemas import topics
 from tests.ingest.conftest import SECRET, Client, client_of, prepare, settings_for
 from tests.ingest.kafka import Kafka, Reader
+from tests.ingest.process import Process
 from tests.ingest.waiting import until
 
 pytestmark = pytest.mark.stack
@@ -235,44 +232,6 @@ async def test_a_disk_that_cannot_be_written_is_said_and_kafka_still_used(broker
         broker.send(signal.SIGSTOP)
         assert (await client.post(b'[{"eventType":"New"}]'))[0] == 200
         broker.send(signal.SIGCONT)
-
-
-class Process:
-    """`receipts ingest` in a process of its own."""
-
-    def __init__(self, bootstrap: str, state_dir: Path, **changes: str) -> None:
-        self.port = free_port()
-        environ = {
-            **os.environ,
-            "KAFKA_BOOTSTRAP_SERVERS": bootstrap,
-            "INGEST_PORT": str(self.port),
-            "INGEST_PATH_SECRETS": SECRET,
-            "STATE_DIR": str(state_dir),
-            **changes,
-        }
-        self.log = state_dir / f"ingest-{self.port}.log"
-        with self.log.open("wb") as output:
-            self.process = subprocess.Popen([sys.executable, "-m", "cli.main", "ingest"], env=environ, stderr=output)
-
-    @asynccontextmanager
-    async def client(self) -> AsyncIterator[Client]:
-        async with aiohttp.ClientSession() as session:
-            client = Client(session, self.port)
-
-            async def up() -> bool:
-                assert self.process.poll() is None, self.log.read_text()
-                try:
-                    return (await client.call("GET", client.root + "/healthz"))[0] == 200
-                except aiohttp.ClientError:
-                    return False
-
-            await until(up)
-            yield client
-
-    def end(self, number: signal.Signals) -> int:
-        """Send a signal and return the exit code."""
-        self.process.send_signal(number)
-        return self.process.wait(20)
 
 
 async def test_an_ingress_that_is_killed_again_and_again_loses_nothing(broker: Kafka, tmp_path: Path) -> None:
