@@ -16,7 +16,7 @@ from sandbox import endpoints
 from sandbox.answer_key import answer_of_bodies
 from sandbox.plan import reachable
 from sandbox.simulator import key_file
-from sandbox.simulator.client import Outcome, Pace, send, shown
+from sandbox.simulator.client import Outcome, Pace, send
 from sandbox.simulator.config import Traffic
 from sandbox.simulator.traffic import Call, Event, calls, events
 
@@ -59,7 +59,7 @@ class Run:
                 bodies.extend(event.body for event in call.events if event.kind)
 
         with bar() as progress:
-            task = progress.add_task(f"sending to {shown(self.url)}", total=self.traffic.messages)
+            task = progress.add_task("sending webhooks", total=self.traffic.messages)
             stream = calls(
                 self._watched(progress, task),
                 senders=self.senders,
