@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from core.settings import Settings
 from processors.batched import BatchApp, BatchTable
+from processors.batched.table import Forget, Restore
 from processors.receipts import Retention
+from processors.state import open_state
 from processors.steps import Engines, ReceiptsStep, TotalsStep
 from schemas import topics
 
@@ -37,11 +39,17 @@ def retention_of(settings: Settings) -> Retention:
 
 def build(settings: Settings) -> Processor:
     """Build the app; nothing connects yet."""
-    engines = Engines(settings.raw_partitions, retention_of(settings))
+    folder = settings.state_dir / "processor"
+    engines = Engines(
+        settings.raw_partitions,
+        retention_of(settings),
+        lambda partition: open_state(settings.state_store, folder, partition),
+    )
     app = BatchApp(
         topics.APP_ID,
         broker=[f"kafka://{address}" for address in settings.kafka_bootstrap_servers.split(",")],
-        datadir=settings.state_dir / "processor",
+        idempotence=settings.kafka_idempotence,
+        datadir=folder,
         store="memory://",
         web_enabled=False,
         key_serializer="raw",
@@ -65,14 +73,22 @@ def build(settings: Settings) -> Processor:
         producer_max_request_size=12 << 20,
         producer_compression_type="lz4",
     )
-    kinds = (
-        (topics.MESSAGES_TABLE, engines.restore_facts, engines.forget_receipts),
-        (topics.PARTIALS_TABLE, engines.restore_windows, engines.forget_receipts),
-        (topics.TOTALS_TABLE, engines.restore_totals, engines.forget_totals),
-    )
-    tables = tuple(
-        app.batch_table(BatchTable(app, name=name, restore=restore, forget=forget, partitions=settings.raw_partitions))
-        for name, restore, forget in kinds
+
+    def table(name: str, restore: Restore, forget: Forget, **disk: Any) -> BatchTable:
+        return app.batch_table(
+            BatchTable(app, name=name, restore=restore, forget=forget, partitions=settings.raw_partitions, **disk)
+        )
+
+    tables = (
+        table(
+            topics.MESSAGES_TABLE,
+            engines.restore_facts,
+            engines.forget_receipts,
+            on_disk=engines.facts_on_disk,
+            moved=engines.facts_position,
+        ),
+        table(topics.PARTIALS_TABLE, engines.restore_windows, engines.forget_receipts),
+        table(topics.TOTALS_TABLE, engines.restore_totals, engines.forget_totals),
     )
     every = settings.processor_checkpoint.total_seconds()
     app.step(topics.RAW, lambda partition: ReceiptsStep(engines.receipts_of(partition)), every=every)

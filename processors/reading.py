@@ -7,7 +7,6 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from processors.expiry import MessageKey
 from processors.ports import Record
 from processors.rules import Applied
 from schemas import topics
@@ -16,7 +15,6 @@ from schemas.records import TimeSource, Transition
 from schemas.times import parse_epoch, parse_iso, to_iso
 
 _ORIGIN: Final = re.compile(rb"(\d{1,6}):(\d{1,12})")
-_INTEGER_DIGITS: Final = 20
 _ISO_LENGTH: Final = 24
 _encode = msgspec.json.Encoder().encode
 
@@ -63,13 +61,6 @@ def clocks_of(event: StatusEvent, received: int) -> Clocks:
     if event_time is not None:
         return Clocks(event_time, "event", event_time)
     return Clocks(received, "received", None)
-
-
-def message_key(message_id: str) -> MessageKey:
-    """Return the key of a message in memory; `str()` of it is the id again."""
-    if message_id.isdecimal() and message_id.isascii() and message_id[0] != "0" and len(message_id) <= _INTEGER_DIGITS:
-        return int(message_id)
-    return message_id
 
 
 def transition_row(event: StatusEvent, raw: Raw, clocks: Clocks, outcome: Applied, partition: int) -> bytes:

@@ -17,10 +17,10 @@ from typing import Final, NamedTuple
 from core.clock import iso
 from core.kafka import partition_of
 from processors import codec, rules
-from processors.expiry import Expiry, MessageKey
 from processors.ports import Append, Outbox, Record
-from processors.reading import Raw, clocks_of, message_key, read_headers, transition_row
+from processors.reading import Raw, clocks_of, read_headers, transition_row
 from processors.rules import Applied, Duplicate
+from processors.state import MemoryState, State, message_key, statuses
 from processors.windows import (
     CONTRADICTIONS,
     DUPLICATES,
@@ -66,24 +66,22 @@ class Tally:
 class Receipts:
     """State and partials of one raw partition."""
 
-    def __init__(self, partition: int, partitions: int, retention: Retention) -> None:
+    def __init__(self, partition: int, partitions: int, retention: Retention, state: State | None = None) -> None:
         self.partition = partition
         self.tally = Tally()
         self.watermark = 0
         """Newest received time seen, epoch ms."""
         self._partitions = partitions
         self._retention = retention
-        self._known: dict[str, dict[MessageKey, int]] = {}
-        self._off_ladder: dict[tuple[str, MessageKey], dict[str, int]] = {}
+        self.state: State = MemoryState() if state is None else state
         self._windows: dict[WindowKey, Partial] = {}
         self._dirty: set[WindowKey] = set()
-        self._expiry = Expiry()
         self._swept = 0
 
     @property
     def messages(self) -> int:
-        """Messages with a ladder status in the state."""
-        return sum(map(len, self._known.values()))
+        """Messages in the state."""
+        return len(self.state)
 
     @property
     def windows(self) -> int:
@@ -96,11 +94,11 @@ class Receipts:
         """Apply a record of the messages changelog; None forgets the fact."""
         if value is None:
             org_id, message_id, status = keys.split(key)
-            self._drop_fact(org_id, message_key(message_id), status)
+            self.state.drop(org_id, message_key(message_id), status)
             return
         fact = codec.decode_fact(key, value)
         packed = rules.pack(fact.time, fact.offset)
-        self._set_fact(fact.org_id, message_key(fact.message_id), fact.status, packed, fact.received)
+        self.state.set(fact.org_id, message_key(fact.message_id), fact.status, packed, fact.received)
 
     def restore_window(self, key: bytes, value: bytes | None) -> None:
         """Apply a record of the partials changelog; None drops the window."""
@@ -137,6 +135,7 @@ class Receipts:
                 self.tally.other += 1
             # A received time in the future is a broken clock; it must not close windows.
             self.watermark = max(self.watermark, min(raw.received, ceiling))
+        self.state.flush()
 
     def _status(self, event: StatusEvent, raw: Raw, facts: Append, transitions: Append) -> None:
         clocks = clocks_of(event, raw.received)
@@ -144,10 +143,10 @@ class Receipts:
         key = message_key(event.message_id)
         rank = rules.RANKS.get(event.new_status)
         if rank is None:
-            fact = self._off_ladder.get((event.org_id, key), {}).get(event.new_status, 0)
+            fact = self.state.off_ladder(event.org_id, key).get(event.new_status, 0)
             outcome = rules.decide_off_ladder(fact, raw.offset)
         else:
-            known = self._known.get(event.org_id, {}).get(key, 0)
+            known = self.state.ladder(event.org_id, key)
             fact = rules.fact_of(known, rank)
             outcome = rules.decide(known, rank, time, raw.offset, event.old_status)
         if isinstance(outcome, Duplicate):
@@ -165,7 +164,7 @@ class Receipts:
             codec.encode_fact(time, raw.offset, raw.received),
         )
         if not fact:
-            self._set_fact(event.org_id, key, event.new_status, rules.pack(time, raw.offset), raw.received)
+            self.state.set(event.org_id, key, event.new_status, rules.pack(time, raw.offset), raw.received)
         self.tally.applied += 1
         self._count(event, raw, time, rank, outcome)
 
@@ -248,6 +247,7 @@ class Receipts:
         self._drop_windows(log)
         self._forget_messages(outbox)
         log(codec.WATERMARK_KEY, b"%d" % self.watermark)
+        self.state.flush()
 
     def _drop_windows(self, log: Append) -> None:
         limit = self._closed_before()
@@ -261,45 +261,10 @@ class Receipts:
 
     def _forget_messages(self, outbox: Outbox) -> None:
         facts = outbox.to(topics.changelog(topics.MESSAGES_TABLE), self.partition)
-        for org_id, key in self._expiry.due(self.watermark - self._retention.state, FORGET_AT_ONCE):
-            for status in self._statuses(org_id, key):
-                self._drop_fact(org_id, key, status)
+        for org_id, key in self.state.due(self.watermark - self._retention.state, FORGET_AT_ONCE):
+            for status in statuses(self.state, org_id, key):
+                self.state.drop(org_id, key, status)
                 facts(codec.fact_key(org_id, str(key), status), None)
-
-    # --- facts ------------------------------------------------------------------------------------------------------
-
-    def _statuses(self, org_id: str, key: MessageKey) -> list[str]:
-        known = self._known.get(org_id, {}).get(key, 0)
-        ladder = [status for status, rank in rules.RANKS.items() if rules.fact_of(known, rank)]
-        return ladder + list(self._off_ladder.get((org_id, key), ()))
-
-    def _set_fact(self, org_id: str, key: MessageKey, status: str, packed: int, received: int) -> None:
-        rank = rules.RANKS.get(status)
-        messages = self._known.setdefault(org_id, {})
-        known = messages.get(key, 0)
-        if not known and (org_id, key) not in self._off_ladder:
-            self._expiry.add(org_id, key, received)
-        if rank is not None:
-            messages[key] = rules.with_fact(known, rank, packed)
-            return
-        others = self._off_ladder.setdefault((org_id, key), {})
-        if status not in others or rules.offset_of(packed) < rules.offset_of(others[status]):
-            others[status] = packed
-
-    def _drop_fact(self, org_id: str, key: MessageKey, status: str) -> None:
-        rank = rules.RANKS.get(status)
-        if rank is None:
-            others = self._off_ladder.get((org_id, key), {})
-            others.pop(status, None)
-            if not others:
-                self._off_ladder.pop((org_id, key), None)
-            return
-        messages = self._known.get(org_id, {})
-        known = rules.without_fact(messages.get(key, 0), rank)
-        if known:
-            messages[key] = known
-        else:
-            messages.pop(key, None)
 
 
 def _count_outcome(window: Partial, rank: int | None, outcome: Applied | Duplicate, *, late: bool) -> None:

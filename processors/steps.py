@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from core.clock import now_ms
 from processors.ports import Outbox
 from processors.receipts import Receipts, Retention
+from processors.state import State
 from processors.totals import Totals
 from schemas import topics
 
@@ -56,16 +57,19 @@ class TotalsStep:
 class Engines:
     """The engines of the partitions that this process holds; made when first asked for, dropped when forgotten."""
 
-    def __init__(self, partitions: int, retention: Retention) -> None:
+    def __init__(self, partitions: int, retention: Retention, open_state: Callable[[int], State]) -> None:
         self._partitions = partitions
         self._retention = retention
+        self._open_state = open_state
         self.receipts: dict[int, Receipts] = {}
         self.totals: dict[int, Totals] = {}
 
     def receipts_of(self, partition: int) -> Receipts:
         """Return the first step's engine of a raw partition."""
         if partition not in self.receipts:
-            self.receipts[partition] = Receipts(partition, self._partitions, self._retention)
+            self.receipts[partition] = Receipts(
+                partition, self._partitions, self._retention, self._open_state(partition)
+            )
         return self.receipts[partition]
 
     def totals_of(self, partition: int) -> Totals:
@@ -79,6 +83,16 @@ class Engines:
         restore = self.receipts_of(partition).restore_fact
         for record in records:
             restore(record.key, record.value)
+        self.facts_position(partition, records[-1].offset)
+        self.receipts_of(partition).state.flush()
+
+    def facts_on_disk(self, partition: int) -> int | None:
+        """Return the offset of the messages changelog up to which the disk holds the state."""
+        return self.receipts_of(partition).state.position
+
+    def facts_position(self, partition: int, offset: int) -> None:
+        """Note how far the state has the messages changelog; it goes to disk with the next flush."""
+        self.receipts_of(partition).state.position = offset
 
     def restore_windows(self, partition: int, records: Sequence[Any]) -> None:
         """Apply records of the partials changelog."""
@@ -94,7 +108,9 @@ class Engines:
 
     def forget_receipts(self, partition: int) -> None:
         """Drop the first step's state of a partition."""
-        self.receipts.pop(partition, None)
+        engine = self.receipts.pop(partition, None)
+        if engine is not None:
+            engine.state.close()
 
     def forget_totals(self, partition: int) -> None:
         """Drop the second step's state of a partition."""

@@ -55,7 +55,9 @@ async def _run(settings: Settings) -> None:
         session_timeout_ms=SESSION_TIMEOUT_MS,
         heartbeat_interval_ms=SESSION_TIMEOUT_MS // 4,
     )
-    producer = AIOKafkaProducer(**client_options(bootstrap), enable_idempotence=True, max_request_size=12 << 20)
+    producer = AIOKafkaProducer(
+        **client_options(bootstrap), enable_idempotence=settings.kafka_idempotence, max_request_size=12 << 20
+    )
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

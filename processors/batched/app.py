@@ -29,8 +29,10 @@ MakeStep = Callable[[int], Step]
 class BatchApp(faust.App):
     """A Faust app whose steps receive record batches."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, idempotence: bool = True, **kwargs: Any) -> None:
+        """Make the app as Faust does. `idempotence` is for brokers that know no idempotent producers."""
         use_plain_records()
+        self.idempotence = idempotence
         super().__init__(*args, **kwargs)
         self._lanes: dict[TP, Lane] = {}
         self._changelogs: dict[str, BatchTable] = {}

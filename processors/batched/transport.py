@@ -12,10 +12,12 @@ from processors.batched.consumer import BatchConsumer
 
 
 class BatchProducer(driver.Producer):
-    """Idempotent, so that a retried batch is written once and batches keep their order."""
+    """Idempotent where the broker can, so that a retried batch is written once and batches keep their order."""
+
+    app: Any
 
     def _settings_extra(self) -> Mapping[str, Any]:
-        return {"acks": "all", "enable_idempotence": True}
+        return {"acks": "all", "enable_idempotence": self.app.idempotence}
 
 
 class BatchConsumerThread(driver.AIOKafkaConsumerThread):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -63,6 +66,23 @@ def test_any_batching_and_any_crash_give_the_result_of_an_undisturbed_run(
     disturbed.finish()
     assert disturbed.transitions() == undisturbed.transitions()
     assert disturbed.windows() == undisturbed.windows()
+
+
+@settings(max_examples=40, deadline=None)
+@given(records, actions)
+def test_the_same_holds_for_a_state_on_disk(
+    drawn: list[tuple[str, int, int, str | None, int]], steps: list[tuple[str, int, float]]
+) -> None:
+    undisturbed = World(log_of(drawn))
+    undisturbed.finish()
+    with TemporaryDirectory() as folder:
+        disturbed = World(log_of(drawn), disk=Path(folder) / "db")
+        for name, count, share in steps:
+            act(disturbed, name, count, share)
+        disturbed.finish()
+        assert disturbed.transitions() == undisturbed.transitions()
+        assert disturbed.windows() == undisturbed.windows()
+        disturbed.state.close()
 
 
 @settings(max_examples=100, deadline=None)

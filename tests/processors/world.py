@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import orjson
 
 from processors.receipts import Receipts, Retention
+from processors.state import MemoryState, RocksState, State
 from processors.totals import Totals
 from schemas import topics
 from schemas.times import to_iso
@@ -92,9 +94,12 @@ class ListOutbox:
 class World:
     """One raw partition, its two steps, and everything durable, driven as a lane drives them."""
 
-    def __init__(self, log: list[FakeRecord], *, retention: Retention = RETENTION) -> None:
+    def __init__(self, log: list[FakeRecord], *, retention: Retention = RETENTION, disk: Path | None = None) -> None:
+        """Begin with a raw log; `disk`: keep the message state in RocksDB there instead of in memory."""
         self.log = log
         self.retention = retention
+        self.disk = disk
+        self.state: State = MemoryState()
         self.durable: dict[str, list[FakeRecord]] = defaultdict(list)
         self.committed = 0
         self.committed_partials = 0
@@ -102,10 +107,14 @@ class World:
 
     def restart(self) -> None:
         """Start as a new process does: state from the changelogs, positions from the commits."""
-        self.receipts = Receipts(0, 1, self.retention)
+        self.state.close()
+        self.state = MemoryState() if self.disk is None else RocksState(self.disk)
+        self.receipts = Receipts(0, 1, self.retention, self.state)
         self.totals = Totals(0, 1, self.retention)
-        for record in self.durable[topics.changelog(topics.MESSAGES_TABLE)]:
+        facts = self.durable[topics.changelog(topics.MESSAGES_TABLE)]
+        for record in facts[0 if self.state.position is None else self.state.position + 1 :]:
             self.receipts.restore_fact(record.key or b"", record.value)
+            self.state.position = record.offset
         for record in self.durable[topics.changelog(topics.PARTIALS_TABLE)]:
             self.receipts.restore_window(record.key or b"", record.value)
         for record in self.durable[topics.changelog(topics.TOTALS_TABLE)]:
@@ -117,6 +126,8 @@ class World:
         for topic, _, key, value, headers in outbox.lines[: round(len(outbox.lines) * share)]:
             records = self.durable[topic]
             records.append(FakeRecord(len(records), key, value, headers))
+            if topic == topics.changelog(topics.MESSAGES_TABLE):
+                self.state.position = len(records) - 1
 
     def process(self, count: int, *, share: float = 1.0) -> None:
         """Process the next records."""

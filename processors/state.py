@@ -1,0 +1,261 @@
+"""The message state of one raw partition: in memory, or on disk in RocksDB for more messages than memory holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, Protocol
+
+import msgspec
+from rocksdict import Options, Rdict, WriteBatch
+
+from processors import rules
+from processors.expiry import HOUR_MS, Expiry, MessageKey
+from schemas import keys
+
+
+class State(Protocol):
+    """Facts by org, message and status. A fact is packed as in `processors.rules`; 0 stands for none."""
+
+    position: int | None
+    """Changelog offset up to which the state is complete on disk; None: read the changelog from its beginning."""
+
+    def __len__(self) -> int:
+        """Messages kept."""
+
+    def ladder(self, org_id: str, key: MessageKey) -> int:
+        """Return a message's integer of ladder facts."""
+
+    def off_ladder(self, org_id: str, key: MessageKey) -> dict[str, int]:
+        """Return a message's facts off the ladder, by status."""
+
+    def set(self, org_id: str, key: MessageKey, status: str, fact: int, received: int) -> None:
+        """Set a fact unless one with a lower offset is set; `received` (epoch ms) says when it may be forgotten."""
+
+    def drop(self, org_id: str, key: MessageKey, status: str) -> None:
+        """Forget a fact."""
+
+    def due(self, limit: int, most: int) -> Iterator[tuple[str, MessageKey]]:
+        """Yield up to `most` messages first heard of before `limit` (epoch ms), oldest first, each once."""
+
+    def flush(self) -> None:
+        """Put on disk what was set since the last flush."""
+
+    def close(self) -> None:
+        """Release what is held; the state cannot be used after it."""
+
+
+def statuses(state: State, org_id: str, key: MessageKey) -> list[str]:
+    """Return the statuses of which a message has a fact."""
+    known = state.ladder(org_id, key)
+    ladder = [status for status, rank in rules.RANKS.items() if rules.fact_of(known, rank)]
+    return ladder + list(state.off_ladder(org_id, key))
+
+
+def _with_off_ladder(others: dict[str, int], status: str, fact: int) -> dict[str, int]:
+    old = others.get(status)
+    return others if old and rules.offset_of(old) <= rules.offset_of(fact) else {**others, status: fact}
+
+
+class MemoryState:
+    """Dictionaries: an integer a message, in a dictionary that the garbage collector never walks."""
+
+    def __init__(self) -> None:
+        self.position: int | None = None
+        self._ladder: dict[str, dict[MessageKey, int]] = {}
+        self._off_ladder: dict[tuple[str, MessageKey], dict[str, int]] = {}
+        self._expiry = Expiry()
+
+    def __len__(self) -> int:
+        return sum(map(len, self._ladder.values())) + len(self._off_ladder)
+
+    def ladder(self, org_id: str, key: MessageKey) -> int:
+        """Return a message's integer of ladder facts."""
+        messages = self._ladder.get(org_id)
+        return messages.get(key, 0) if messages is not None else 0
+
+    def off_ladder(self, org_id: str, key: MessageKey) -> dict[str, int]:
+        """Return a message's facts off the ladder."""
+        return self._off_ladder.get((org_id, key), {})
+
+    def set(self, org_id: str, key: MessageKey, status: str, fact: int, received: int) -> None:
+        """Set a fact."""
+        rank = rules.RANKS.get(status)
+        messages = self._ladder.get(org_id)
+        if messages is None:
+            messages = self._ladder[org_id] = {}
+        known = messages.get(key, 0)
+        if not known and (org_id, key) not in self._off_ladder:
+            self._expiry.add(org_id, key, received)
+        if rank is not None:
+            messages[key] = rules.with_fact(known, rank, fact)
+        else:
+            self._off_ladder[org_id, key] = _with_off_ladder(self.off_ladder(org_id, key), status, fact)
+
+    def drop(self, org_id: str, key: MessageKey, status: str) -> None:
+        """Forget a fact."""
+        rank = rules.RANKS.get(status)
+        if rank is None:
+            others = self._off_ladder.get((org_id, key), {})
+            others.pop(status, None)
+            if not others:
+                self._off_ladder.pop((org_id, key), None)
+            return
+        messages = self._ladder.get(org_id, {})
+        known = rules.without_fact(messages.get(key, 0), rank)
+        if known:
+            messages[key] = known
+        else:
+            messages.pop(key, None)
+
+    def due(self, limit: int, most: int) -> Iterator[tuple[str, MessageKey]]:
+        """Yield messages to forget."""
+        return self._expiry.due(limit, most)
+
+    def flush(self) -> None:
+        """Do nothing: the changelog is this state's disk."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+_POSITION: Final = b"p"
+_COUNT: Final = b"n"
+_MESSAGE: Final = b"m"
+_EXPIRY: Final = b"x"
+_KNOWN_BYTES: Final = 32
+_HOUR_BYTES: Final = 4
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(dict[str, str]).decode
+_DIGITS: Final = 20
+
+
+class RocksState:
+    """RocksDB, one database a partition. Facts and the changelog position go to disk in one write.
+
+    A fact may reach the disk before the changelog has it. That is safe: its record is not committed yet, so it is
+    processed again, and re-asserts the same fact.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open the database of a partition, or make it."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        options = Options(raw_mode=True)
+        options.create_if_missing(True)
+        self._db = Rdict(str(path), options)
+        self._changed: dict[bytes, bytes | None] = {}
+        position = self._db.get(_POSITION)
+        self.position: int | None = int(position) if position is not None else None
+        self._count = int(self._db.get(_COUNT) or b"0")
+
+    def __len__(self) -> int:
+        return self._count
+
+    def ladder(self, org_id: str, key: MessageKey) -> int:
+        """Return a message's integer of ladder facts."""
+        value = self._get(self._name(org_id, key))
+        return int.from_bytes(value[:_KNOWN_BYTES], "little") if value else 0
+
+    def off_ladder(self, org_id: str, key: MessageKey) -> dict[str, int]:
+        """Return a message's facts off the ladder."""
+        value = self._get(self._name(org_id, key))
+        return _off_ladder_of(value) if value else {}
+
+    def set(self, org_id: str, key: MessageKey, status: str, fact: int, received: int) -> None:
+        """Set a fact."""
+        name = self._name(org_id, key)
+        value = self._get(name)
+        if not value:
+            self._count += 1
+            hour = (received // HOUR_MS).to_bytes(_HOUR_BYTES, "big")
+            self._changed[_EXPIRY + hour + name[1:]] = b""
+            value = bytes(_KNOWN_BYTES)
+        known, others = int.from_bytes(value[:_KNOWN_BYTES], "little"), _off_ladder_of(value)
+        rank = rules.RANKS.get(status)
+        if rank is not None:
+            known = rules.with_fact(known, rank, fact)
+        else:
+            others = _with_off_ladder(others, status, fact)
+        self._changed[name] = _value(known, others)
+
+    def drop(self, org_id: str, key: MessageKey, status: str) -> None:
+        """Forget a fact."""
+        name = self._name(org_id, key)
+        value = self._get(name)
+        if not value:
+            return
+        known, others = int.from_bytes(value[:_KNOWN_BYTES], "little"), _off_ladder_of(value)
+        rank = rules.RANKS.get(status)
+        if rank is not None:
+            known = rules.without_fact(known, rank)
+        else:
+            others.pop(status, None)
+        if known or others:
+            self._changed[name] = _value(known, others)
+        else:
+            self._changed[name] = None
+            self._count -= 1
+
+    def due(self, limit: int, most: int) -> Iterator[tuple[str, MessageKey]]:
+        """Yield messages to forget."""
+        self.flush()
+        for found in self._db.keys(from_key=_EXPIRY):
+            name = bytes(found)  # type: ignore[arg-type]  # raw mode: keys are bytes
+            hour = int.from_bytes(name[1 : 1 + _HOUR_BYTES], "big")
+            if name[:1] != _EXPIRY or not most or (hour + 1) * HOUR_MS > limit:
+                return
+            most -= 1
+            self._changed[name] = None
+            org_id, message_id = keys.split(name[1 + _HOUR_BYTES :])
+            yield org_id, message_key(message_id)
+
+    def flush(self) -> None:
+        """Put on disk what was set, with the changelog position, in one write."""
+        batch = WriteBatch(raw_mode=True)
+        for name, value in self._changed.items():
+            if value is None:
+                batch.delete(name)
+            else:
+                batch.put(name, value)
+        if self.position is not None:
+            batch.put(_POSITION, b"%d" % self.position)
+        batch.put(_COUNT, b"%d" % self._count)
+        self._db.write(batch)
+        self._changed.clear()
+
+    def close(self) -> None:
+        """Close the database, so that another process may open it."""
+        self._db.close()
+
+    def _get(self, name: bytes) -> bytes | None:
+        if name in self._changed:
+            return self._changed[name]
+        value: bytes | None = self._db.get(name)
+        return value
+
+    @staticmethod
+    def _name(org_id: str, key: MessageKey) -> bytes:
+        return _MESSAGE + keys.join(org_id, str(key))
+
+
+def _value(known: int, others: dict[str, int]) -> bytes:
+    # JSON readers differ on integers of 84 bits; as text they are safe.
+    tail = _encode({status: str(fact) for status, fact in others.items()}) if others else b""
+    return known.to_bytes(_KNOWN_BYTES, "little") + tail
+
+
+def _off_ladder_of(value: bytes) -> dict[str, int]:
+    tail = value[_KNOWN_BYTES:]
+    return {status: int(fact) for status, fact in _decode(tail).items()} if tail else {}
+
+
+def message_key(message_id: str) -> MessageKey:
+    """Return the key of a message in memory; `str()` of it is the id again."""
+    if message_id.isdecimal() and message_id.isascii() and message_id[0] != "0" and len(message_id) <= _DIGITS:
+        return int(message_id)
+    return message_id
+
+
+def open_state(kind: str, folder: Path, partition: int) -> State:
+    """Return the state of a partition: `memory`, or `rocksdb` in a folder of its own."""
+    return RocksState(folder / f"messages-{partition}") if kind == "rocksdb" else MemoryState()
