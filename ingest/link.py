@@ -93,14 +93,16 @@ async def connect(settings: Settings) -> Link:
     raw_bytes, dead_bytes = await _largest_batches(bootstrap, (topics.RAW, topics.DEAD))
     limits = Limits(counts[topics.RAW], counts[topics.DEAD], raw_bytes, dead_bytes)
     compression = None if settings.ingest_compression == "none" else settings.ingest_compression
-    return Link(await _start_producer(bootstrap, min(BATCH_BYTES, raw_bytes, dead_bytes), compression), limits)
+    batch_bytes = min(BATCH_BYTES, raw_bytes, dead_bytes)
+    return Link(await _start_producer(settings, batch_bytes, compression), limits)
 
 
-async def _start_producer(bootstrap: str, batch_bytes: int, compression: str | None) -> Any:
+async def _start_producer(settings: Settings, batch_bytes: int, compression: str | None) -> Any:
+    bootstrap = settings.kafka_bootstrap_servers
     producer = AIOKafkaProducer(
         **client_options(bootstrap),
         acks="all",
-        enable_idempotence=True,
+        enable_idempotence=settings.kafka_idempotence,
         compression_type=compression,
         max_batch_size=batch_bytes,
         request_timeout_ms=int(REQUEST_TIMEOUT_S * 1000),
