@@ -54,21 +54,16 @@ def render(timeline: Timeline, console: Console) -> None:
 
     state = timeline.state
     table = Table(
+        show_lines=True,
         title=f"message {state['message_id']}: {state['status']}",
         caption=f"org {state['org_id']}, channel {state['channel_id']} ({state['channel_type'] or 'UNKNOWN'}), "
         f"session {state['session_id']}",
     )
-    for column in ("status", "from", "changed", "heard", "latency", "marks"):
-        table.add_column(column, no_wrap=column != "marks")
+    for column in ("status", "from", "clocks", "notes"):
+        table.add_column(column, no_wrap=column != "notes")
     for row in timeline.statuses:
-        table.add_row(
-            row["new_status"],
-            row["old_status"] or "-",
-            row["updated_time"],
-            row["received_time"],
-            _latency(row),
-            ", ".join(marks(row)) or "-",
-        )
+        notes = [*_latencies(row), *marks(row)]
+        table.add_row(row["new_status"], row["old_status"] or "-", _clocks(row), "\n".join(notes) or "-")
     console.print(table)
     for status in timeline.missing:
         console.print(f"  {status} was never told: its webhook is missing, or the channel does not report it")
@@ -76,9 +71,14 @@ def render(timeline: Timeline, console: Console) -> None:
         console.print(f"  alert {alert['rule']}: {alert['state']}, due {alert['due_time']}")
 
 
-def _latency(row: dict[str, Any]) -> str:
-    told = (("sent to delivered", row["sent_to_delivered_ms"]), ("delivered to read", row["delivered_to_read_ms"]))
-    return "; ".join(f"{name} {int(value) / 1000:g} s" for name, value in told if value is not None) or "-"
+def _clocks(row: dict[str, Any]) -> str:
+    clocks = (("changed", row["updated_time"]), ("event", row["event_time"]), ("heard", row["received_time"]))
+    return "\n".join(f"{name:8}{time}" for name, time in clocks if time is not None)
+
+
+def _latencies(row: dict[str, Any]) -> list[str]:
+    told = (("delivered", row["sent_to_delivered_ms"]), ("read", row["delivered_to_read_ms"]))
+    return [f"{name} after {int(value) / 1000:g} s" for name, value in told if value is not None]
 
 
 def marks(row: dict[str, Any]) -> list[str]:
