@@ -1,11 +1,12 @@
 """The ingress against a bare aiohttp server that only reads the body: requests a second, by events a request.
 
-`KAFKA_BOOTSTRAP_SERVERS=… python -m bench.ingress [SECONDS]`. Each number is the best of neighbouring runs; the ratio
+`python -m bench.ingress [SECONDS]` starts a broker of its own. Each number is the best of neighbouring runs; the ratio
 is what counts, for identical runs differ.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import socket
@@ -17,9 +18,14 @@ from pathlib import Path
 from typing import Any
 
 import uvloop
+from aiohttp import web
+
+from sandbox.demo.run import environ_of
+from sandbox.stack import Stack
 
 SIZES = (1, 10, 100)
 CONNECTIONS = 64
+SECONDS = 4.0
 ROUNDS = 2
 BARE_PATH = "/bare"
 PATH = "/webhooks/zoho-desk/bench"
@@ -27,15 +33,12 @@ PATH = "/webhooks/zoho-desk/bench"
 
 def bare(port: int) -> None:
     """Serve as little as aiohttp can: read the body, answer."""
-    from aiohttp import web
 
     async def handle(request: web.BaseRequest) -> web.Response:
         await request.read()
         return web.Response(body=b'{"accepted":1,"parked":0}', content_type="application/json")
 
     async def serve() -> None:
-        import asyncio
-
         runner = web.ServerRunner(web.Server(handle, access_log=None))
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", port).start()
@@ -67,18 +70,25 @@ def wait_for(port: int) -> None:
 
 def load(port: int, path: str, events: int, seconds: float) -> dict[str, Any]:
     """Run the load generator in its own process."""
-    arguments = ["127.0.0.1", str(port), path, str(CONNECTIONS), str(seconds), str(events)]
+    arguments = [str(port), path, str(CONNECTIONS), str(seconds), str(events)]
     done = subprocess.run([sys.executable, "-m", "bench.load", *arguments], check=True, capture_output=True, text=True)
     found: dict[str, Any] = json.loads(done.stdout)
     return found
 
 
-def measure(seconds: float) -> list[dict[str, Any]]:
+async def measure(seconds: float) -> list[dict[str, Any]]:
     """Measure both servers, one after the other at each size, and return a row a size."""
+    with tempfile.TemporaryDirectory(prefix="receiptstream-bench-") as folder:
+        environ = environ_of(os.environ)
+        async with Stack(Path(folder), environ=environ, roles={"broker"}) as stack:
+            return await asyncio.to_thread(_measure, {**environ, **stack.environ}, seconds)
+
+
+def _measure(environ: dict[str, str], seconds: float) -> list[dict[str, Any]]:
     ports = {"bare": free_port(), "ingress": free_port()}
     with tempfile.TemporaryDirectory() as state_dir, (Path(state_dir) / "log").open("wb") as output:
         environ = {
-            **os.environ,
+            **environ,
             "INGEST_PORT": str(ports["ingress"]),
             "INGEST_PATH_SECRETS": "bench",
             "STATE_DIR": state_dir,
@@ -124,13 +134,18 @@ def main() -> None:
     if sys.argv[1:2] == ["--bare"]:
         bare(int(sys.argv[2]))
         return
-    rows = measure(float(sys.argv[1]) if len(sys.argv) > 1 else 4.0)
-    print("events/request  bare req/s  ingress req/s  ratio  events/s  p50 ms  p99 ms  failed")
-    for row in rows:
-        print(
-            f"{row['events']:14d}  {row['bare']:10,.0f}  {row['ingress']:13,.0f}  {row['ratio']:5.2f}"
-            f"  {row['events_per_s']:8,.0f}  {row['p50_ms']:6.1f}  {row['p99_ms']:6.1f}  {row['failed']:6d}"
-        )
+    print(report(asyncio.run(measure(float(sys.argv[1]) if len(sys.argv) > 1 else SECONDS))))
+
+
+def report(rows: list[dict[str, Any]]) -> str:
+    """Return the table."""
+    lines = ["events/request  bare req/s  ingress req/s  ratio  events/s  p50 ms  p99 ms  failed"]
+    lines.extend(
+        f"{row['events']:14d}  {row['bare']:10,.0f}  {row['ingress']:13,.0f}  {row['ratio']:5.2f}"
+        f"  {row['events_per_s']:8,.0f}  {row['p50_ms']:6.1f}  {row['p99_ms']:6.1f}  {row['failed']:6d}"
+        for row in rows
+    )
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

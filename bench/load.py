@@ -1,6 +1,6 @@
 """A load generator for HTTP: keep-alive connections, each with one request under way, on bare sockets.
 
-`python -m bench.load HOST PORT PATH CONNECTIONS SECONDS EVENTS` prints one line of JSON.
+`python -m bench.load PORT PATH CONNECTIONS SECONDS EVENTS` prints one line of JSON.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ WARM_UP_S = 1.0
 def request(path: str, number: int, events: int) -> bytes:
     """Return the bytes of a request with that many events."""
     body = "[" + ",".join(EVENT % (50007000000000000 + number * events + each) for each in range(events)) + "]"
-    head = f"POST {path} HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-    return (head + body).encode()
+    head = (f"POST {path} HTTP/1.1", "Host: bench", "Content-Type: application/json", f"Content-Length: {len(body)}")
+    return ("\r\n".join(head) + "\r\n\r\n" + body).encode()
 
 
 class Connection(asyncio.Protocol):
@@ -61,13 +61,13 @@ class Connection(asyncio.Protocol):
         self.send()
 
 
-async def run(host: str, port: int, path: str, connections: int, seconds: float, events: int) -> dict[str, float]:
-    """Load a server and return requests a second and latencies in milliseconds."""
+async def run(port: int, path: str, connections: int, seconds: float, events: int) -> dict[str, float]:
+    """Load a server of this machine and return requests a second and latencies in milliseconds."""
     loop = asyncio.get_running_loop()
     times: list[float] = []
     each = max(2, 2000 // connections // events)
     lists = [[request(path, (n * each + at), events) for at in range(each)] for n in range(connections)]
-    made = [await loop.create_connection(lambda own=own: Connection(own, times), host, port) for own in lists]
+    made = [await loop.create_connection(lambda own=own: Connection(own, times), "127.0.0.1", port) for own in lists]
     await asyncio.sleep(WARM_UP_S)
     times.clear()
     begun = perf_counter()
@@ -86,8 +86,8 @@ async def run(host: str, port: int, path: str, connections: int, seconds: float,
 
 def main() -> None:
     """Run with the command line's arguments."""
-    host, port, path, connections, seconds, events = sys.argv[1:]
-    found = uvloop.run(run(host, int(port), path, int(connections), float(seconds), int(events)))
+    port, path, connections, seconds, events = sys.argv[1:]
+    found = uvloop.run(run(int(port), path, int(connections), float(seconds), int(events)))
     print(json.dumps(found))
 
 

@@ -112,6 +112,9 @@ async def _start_producer(settings: Settings, batch_bytes: int, compression: str
     except (KafkaError, TimeoutError, OSError) as error:
         await Link(producer, Limits(1, 1, 0, 0)).close()
         raise BrokerUnavailableError(f"Kafka at {bootstrap} takes no producer: {error!r}") from error
+    except asyncio.CancelledError:
+        await Link(producer, Limits(1, 1, 0, 0)).close()
+        raise
     return producer
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -123,7 +125,8 @@ class Demo:
             if url:
                 self.console.print(f"  {name:<11}{url}", highlight=False, soft_wrap=True)
         self.console.print(f"  commands   receipts … --state-dir {stack.state_dir}", highlight=False, soft_wrap=True)
-        await stack.failed.wait()
+        with suppress(asyncio.CancelledError):
+            await stack.failed.wait()
 
 
 def sample() -> Call:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -43,8 +44,8 @@ class Copying:
 class Lab:
     """Topics of one test, and what one process saw."""
 
-    def __init__(self, kafka: str, name: str) -> None:
-        self.kafka, self.name = kafka, name
+    def __init__(self, kafka: str, name: str, folder: Path) -> None:
+        self.kafka, self.name, self.folder = kafka, name, folder
         self.source, self.target = f"{name}.source", f"{name}.target"
         self.changelog = f"{name}-last-changelog"
         self.seen: list[tuple[int, int]] = []
@@ -54,7 +55,7 @@ class Lab:
 
     def another(self) -> Lab:
         """Return a second process's view of the same topics."""
-        return Lab(self.kafka, self.name)
+        return Lab(self.kafka, self.name, self.folder)
 
     def forget(self, partition: int) -> None:
         self.state.pop(partition, None)
@@ -69,6 +70,7 @@ class Lab:
         app = BatchApp(
             self.name,
             broker=f"kafka://{self.kafka}",
+            datadir=self.folder,
             store="memory://",
             web_enabled=False,
             key_serializer="raw",
@@ -137,8 +139,8 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 @pytest.fixture
-async def lab(kafka: str) -> Lab:
-    made = Lab(kafka, f"lab{uuid4().hex[:12]}")
+async def lab(kafka: str, tmp_path: Path) -> Lab:
+    made = Lab(kafka, f"lab{uuid4().hex[:12]}", tmp_path)
     compacted = {"cleanup.policy": "compact"}
     specs = [TopicSpec(made.source), TopicSpec(made.target), TopicSpec(made.changelog, config=compacted)]
     await create_topics(kafka, specs, partitions=PARTITIONS, replication=1)
