@@ -24,13 +24,13 @@ _OF_THE_USER = {
 """Settings whose default depends on the user."""
 
 _SETTINGS_INTRO = """\
-Every process reads its environment and nothing else. An empty variable counts as not set. A bad value refuses to start, and says the
-variable, the value and the fix. Durations are written `500ms`, `30s`, `15m`, `48h`, `14d`; lists with commas. Secrets are masked in
-every log line."""
+Every process reads its environment and nothing else. An empty variable counts as not set. A bad value refuses to
+start, and says the variable, the value and the fix. Durations are written `500ms`, `30s`, `15m`, `48h`, `14d`; lists
+with commas. Secrets are masked in every log line."""
 
 _METRICS_INTRO = """\
-Prometheus metrics of all roles. The ingress serves `/metrics` on its own port (with `INGEST_REUSE_PORT` on `METRICS_PORT`), the others
-on `METRICS_PORT`. A counter's name ends in `_total` there."""
+Prometheus metrics of all roles. The ingress serves `/metrics` on its own port (with `INGEST_REUSE_PORT` on
+`METRICS_PORT`), the others on `METRICS_PORT`. A counter's name ends in `_total` there."""
 
 
 def duration_text(duration: timedelta) -> str:

@@ -26,6 +26,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._isolation_level = "read_committed"  # noqa: SLF001 -- Faust offers it only with exactly_once
+        consumer._key_deserializer = as_it_is  # noqa: SLF001 -- Faust offers none
         return consumer
 
 
@@ -43,13 +44,22 @@ class BatchTransport(driver.Transport):
     Producer = BatchProducer
 
 
+def as_it_is(key: bytes | None) -> bytes | None:
+    """Mark a consumer, as its key deserializer, as one that takes aiokafka's own records."""
+    return key
+
+
 def use_plain_records() -> None:
-    """Let aiokafka hand out its own compiled records, instead of copying each into a dataclass.
+    """Let aiokafka hand out its own compiled records to marked consumers, instead of copying each into a dataclass.
 
-    Process-wide. The filter of aborted transactions and of control batches stays aiokafka's.
+    Other consumers of the process see no difference. The filter of aborted transactions and of control batches stays
+    aiokafka's.
     """
-    fetcher.PartitionRecords._consumer_record = _as_it_is  # noqa: SLF001
+    fetcher.PartitionRecords._consumer_record = _record  # noqa: SLF001
 
 
-def _as_it_is(_partition_records: Any, _tp: Any, record: Any) -> Any:
-    return record
+_copied = fetcher.PartitionRecords._consumer_record  # noqa: SLF001
+
+
+def _record(partition_records: Any, tp: Any, record: Any) -> Any:
+    return record if partition_records._key_deserializer is as_it_is else _copied(partition_records, tp, record)  # noqa: SLF001

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
 from core.kafka import TopicSpec, create_topics
 from processors.batched import BatchApp, BatchTable, Outbox
@@ -155,6 +155,14 @@ async def test_every_record_reaches_the_step_once_and_in_order(lab: Lab) -> None
     assert lab.seen == [(2, offset) for offset in range(300)]
     assert await lab.copies(2) == values
     assert await lab.committed(2) == 300
+
+
+async def test_other_consumers_of_the_process_get_the_records_they_know(lab: Lab) -> None:
+    async with lab.running():
+        await lab.produce(b"a")
+        await until(lambda: len(lab.seen) == 1)
+        (copy,) = await read(lab.kafka, lab.target, 0)
+    assert isinstance(copy, ConsumerRecord)
 
 
 async def test_a_restart_goes_on_where_the_commit_stands_with_its_state(lab: Lab) -> None:
