@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo up test check bench lock clean
+.PHONY: help setup demo up test check bench soak pages lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,13 @@ check: setup ## What CI runs: lint, types, tests
 
 bench: setup ## Measure the event path against baselines in the same run
 	$(BIN)/python -m bench
+
+soak: setup ## A million events under faults, three times, each row against the answer key (20 minutes)
+	$(BIN)/python -m sandbox.torture
+
+pages: setup ## Renew the pages and schemas that are made from code
+	$(BIN)/python -m core.pages
+	$(BIN)/python -m schemas.jsonschema
 
 lock: setup ## Renew requirements.lock from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv

@@ -1,0 +1,47 @@
+"""`python -m sandbox.torture`: traffic under faults, one run a seed. Exit 0 only when every row is as it must be."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from typing import Any
+
+import click
+
+from core import logs
+from sandbox.torture.faults import Appetite
+from sandbox.torture.run import Torment, Torture
+
+
+@click.command()
+@click.option("--events", default=1_000_000, show_default=True, help="Records, in each run.")
+@click.option("--seconds", default=120.0, show_default=True, help="How long traffic and faults last.")
+@click.option("--seed", "seeds", multiple=True, type=int, default=(1, 2, 3), show_default=True, help="One run each.")
+@click.option("--kills", default=20, show_default=True, help="SIGKILLs of processors and sinks.")
+@click.option("--pauses", default=3, show_default=True, help="SIGSTOPs of up to 13 s.")
+@click.option("--terminations", default=3, show_default=True, help="SIGTERMs.")
+@click.option("--duplicates", default=0.10, show_default=True, help="Share of receipts told twice.")
+@click.option("--reorder", default=0.20, show_default=True, help="Share of receipts overtaken.")
+@click.option("--missing", default=0.02, show_default=True, help="Share of receipts never told.")
+@click.option("--channels", default=14, show_default=True, help="Channels of each of three orgs.")
+@click.option("--store", type=click.Choice(["memory", "rocksdb"]), default="memory", show_default=True)
+def main(seeds: tuple[int, ...], store: str, **given: Any) -> None:  # noqa: D103 -- the module says it; click shows this as help
+    logs.configure("torture", level="ERROR", human=sys.stderr.isatty())
+    traffic = {name: given[name] for name in ("duplicates", "reorder", "missing", "channels")}
+    equal = True
+    for seed in seeds:
+        torment = Torment(
+            events=given["events"],
+            seconds=given["seconds"],
+            seed=seed,
+            appetite=Appetite(given["kills"], given["pauses"], given["terminations"]),
+            traffic=traffic,
+            settings={"STATE_STORE": store},
+        )
+        equal &= asyncio.run(Torture(os.environ, torment).go())
+    sys.exit(0 if equal else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""One run: traffic into Kafka while the nemesis strikes, then every row against the answer key."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from tempfile import mkdtemp
+from time import monotonic
+
+from rich.console import Console
+
+from core.clock import now_ms
+from core.settings import parse
+from sandbox.answer_key import describe
+from sandbox.demo.actual import reading
+from sandbox.demo.run import environ_of
+from sandbox.demo.verify import Verdict, expected_counts, key_of, verify, wait
+from sandbox.simulator import Traffic, events
+from sandbox.simulator.direct import load
+from sandbox.simulator.traffic import Event
+from sandbox.stack import Stack
+from sandbox.torture.faults import Appetite, Fault, plan
+from sandbox.torture.nemesis import Nemesis
+
+PORTIONS = 50
+"""The traffic comes in this many portions, spread over the time of the faults."""
+ARRIVAL_S = 240.0
+ROLES = {"broker", "warehouse", "processor", "sink"}
+SCALE = {"processor": 2, "sink": 2}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Torment:
+    """What one run is made of."""
+
+    events: int
+    seconds: float
+    seed: int
+    appetite: Appetite
+    targets: Sequence[str] = ("processor-1", "processor-2", "sink-1", "sink-2")
+    traffic: Mapping[str, float] = field(default_factory=dict)
+    """Fields of Traffic that are not the default."""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    """Variables of the stack that are not the default."""
+
+
+@dataclass(slots=True)
+class Torture:
+    """Runs a torment on a stack of its own. `environ` is the user's."""
+
+    environ: Mapping[str, str]
+    torment: Torment
+    console: Console = field(default_factory=Console)
+
+    async def go(self) -> bool:
+        """Run; returns whether every row is as it must be. The directory is kept only when one is not."""
+        folder = Path(mkdtemp(prefix="receiptstream-torture-"))
+        started = monotonic()
+        environ = {**environ_of(self.environ), **self.torment.settings}
+        async with Stack(folder, environ=environ, roles=ROLES, scale=SCALE) as stack:
+            verdict, struck = await self._run(stack)
+            restarts = sum(row.restarts for row in stack.rows())
+        self._say(
+            f"seed {self.torment.seed}: {verdict.key.ledger['raw']:,} records, {len(struck)} faults, "
+            f"{restarts} restarts, {verdict.rows:,} rows compared, {monotonic() - started:.0f} s: "
+            f"{'equal' if verdict.equal else 'NOT equal'}"
+        )
+        if verdict.equal:
+            shutil.rmtree(folder, ignore_errors=True)
+            return True
+        self._say(describe(verdict.exact or verdict.sent))
+        for fault in struck:
+            self._say(str(fault))
+        self._say(f"kept: {folder}")
+        return False
+
+    async def _run(self, stack: Stack) -> tuple[Verdict, list[Fault]]:
+        torment = self.torment
+        settings = parse({**stack.environ, "STATE_DIR": str(stack.state_dir)})
+        sent_ms = now_ms()
+        sent = list(self._events(sent_ms))
+        faults = plan(torment.seed, torment.seconds, torment.targets, torment.appetite)
+        nemesis = Nemesis(stack, faults, lambda fault: self._say(str(fault)))
+        async with asyncio.TaskGroup() as group:
+            group.create_task(nemesis.rage())
+            group.create_task(self._load(stack.kafka_bootstrap, sent))
+        key = await asyncio.to_thread(key_of, settings, [event.body for event in sent], sent_ms)
+        async with reading(settings) as warehouse:
+            await wait(warehouse, expected_counts(key, 0), ARRIVAL_S)
+            return await verify(settings, warehouse, key), nemesis.struck
+
+    def _events(self, moment_ms: int) -> Iterator[Event]:
+        torment = self.torment
+        # More messages than events: there are at least as many receipts, and siblings.
+        traffic = Traffic(now_ms=moment_ms, messages=torment.events, seed=torment.seed, **torment.traffic)  # type: ignore[arg-type]
+        return islice((event for event in events(traffic) if event.kind), torment.events)
+
+    async def _load(self, bootstrap: str, sent: Sequence[Event]) -> None:
+        """Bring the traffic in portions, each at its time."""
+        started = monotonic()
+        portion = -(-len(sent) // PORTIONS)
+        for number in range(PORTIONS):
+            await asyncio.sleep(max(0.0, started + self.torment.seconds * number / PORTIONS - monotonic()))
+            await load(bootstrap, sent[number * portion : (number + 1) * portion])
+
+    def _say(self, text: str) -> None:
+        self.console.print(text, highlight=False, soft_wrap=True)
