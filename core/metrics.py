@@ -71,6 +71,11 @@ PROCESSOR_RECOVERED = Counter(
     ["table"],
     registry=REGISTRY,
 )
+PROCESSOR_RECOVERY_REMAINING = Gauge(
+    "receipts_processor_recovery_remaining_records",
+    "Changelog records still to be read before work goes on; 0 when none is under way.",
+    registry=REGISTRY,
+)
 PROCESSOR_TRANSPORT = Counter(
     "receipts_processor_transport_events",
     "Rare events of the batch transport, by kind (stale batches, gaps, foreign writes).",

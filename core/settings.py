@@ -150,6 +150,16 @@ class Settings(BaseModel):
     processor_checkpoint: Duration = env(
         "PROCESSOR_CHECKPOINT", timedelta(milliseconds=500), "Longest time between two checkpoints of a partition."
     )
+    processor_standbys: Annotated[int, Field(ge=0, le=9)] = env(
+        "PROCESSOR_STANDBYS",
+        0,
+        "How many other processors keep a copy of each partition's state, to go on at once when its own one dies.",
+    )
+    processor_stall: Duration = env(
+        "PROCESSOR_STALL",
+        timedelta(minutes=2),
+        "A processor that has records to process and gets none done for this long ends itself, to be started anew.",
+    )
     rules_file: Path | None = env("RULES_FILE", None, "Alert rules, TOML. Empty: the two built-in rules.")
 
     instance_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._@:-]{0,200}$")] = env(

@@ -58,7 +58,7 @@ def build(settings: Settings) -> Processor:
         topic_replication_factor=settings.replication_factor,
         topic_disable_leader=True,
         topic_allow_declare=False,
-        table_standby_replicas=0,
+        table_standby_replicas=settings.processor_standbys,
         consumer_auto_offset_reset="earliest",
         consumer_group_instance_id=settings.instance_id or None,
         broker_max_poll_records=FETCH_RECORDS,

@@ -10,17 +10,17 @@ import signal
 
 import uvloop
 
-from core import failpoints, logs, metrics, ops
+from core import failpoints, logs, ops
 from core.errors import ReceiptstreamError
 from core.kafka import create_topics
 from core.settings import Settings
 from processors.app import Processor, build
-from processors.receipts import Tally
+from processors.monitor import Monitor, why_not_ready
 from schemas import topics
 
 log = logs.get(__name__)
 
-METRICS_EVERY_S = 1.0
+LOOK_EVERY_S = 1.0
 
 
 class ProcessorCrashedError(ReceiptstreamError):
@@ -59,18 +59,18 @@ async def _run(settings: Settings) -> None:
         loop.add_signal_handler(number, stop.set)
     async with ops.serving(settings.metrics_host, settings.metrics_port, lambda: why_not_ready(processor)) as port:
         log.info("processor_started", metrics_port=port)
-        await _work(processor, stop)
+        await _work(processor, Monitor(processor, settings.processor_stall.total_seconds()), stop)
 
 
-async def _work(processor: Processor, stop: asyncio.Event) -> None:
+async def _work(processor: Processor, monitor: Monitor, stop: asyncio.Event) -> None:
     app = processor.app
     app.finalize()
     await app.start()
     try:
         while not stop.is_set() and not app.should_stop:
-            publish_metrics(processor)
+            monitor.look()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), METRICS_EVERY_S)
+                await asyncio.wait_for(stop.wait(), LOOK_EVERY_S)
     finally:
         crashed = app.crash_reason
         await app.stop()
@@ -78,41 +78,3 @@ async def _work(processor: Processor, stop: asyncio.Event) -> None:
         raise ProcessorCrashedError(
             f"the stream worker crashed: {crashed!r}", fix="See the log above; it restarts by itself"
         )
-
-
-def why_not_ready(processor: Processor) -> str:
-    """Return '' when every assigned partition is recovered and read."""
-    app = processor.app
-    if not app.started or app.rebalancing:
-        return "joining the consumer group"
-    if app.in_recovery or not app.tables.actives_ready:
-        return "rebuilding the state from the changelogs"
-    return ""
-
-
-def publish_metrics(processor: Processor) -> None:
-    """Copy the engines' counts to the metrics."""
-    engines = processor.engines
-    for engine in engines.receipts.values():
-        tally, engine.tally = engine.tally, Tally()
-        for outcome in ("applied", "duplicate", "parked", "other", "forgotten"):
-            metrics.PROCESSOR_RECORDS.labels(outcome).inc(getattr(tally, outcome))
-        metrics.PROCESSOR_LATE.inc(tally.late)
-        metrics.PROCESSOR_TRANSPORT.labels("closed_window").inc(tally.closed)
-    metrics.PROCESSOR_OPEN_MESSAGES.set(sum(engine.messages for engine in engines.receipts.values()))
-    metrics.PROCESSOR_OPEN_WINDOWS.set(sum(engine.windows for engine in engines.receipts.values()))
-    for table in processor.tables:
-        recovered, table.recovered = table.recovered, 0
-        metrics.PROCESSOR_RECOVERED.labels(table.name).inc(recovered)
-    if processor.app.started:
-        _publish_transport(processor)
-
-
-def _publish_transport(processor: Processor) -> None:
-    consumer = processor.app.batches
-    for tp, lag in consumer.lag().items():
-        if tp.topic == topics.RAW:
-            metrics.PROCESSOR_LAG.labels(str(tp.partition)).set(lag)
-    for kind, count in consumer.events.items():
-        metrics.PROCESSOR_TRANSPORT.labels(kind).inc(count)
-    consumer.events.clear()

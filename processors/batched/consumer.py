@@ -30,6 +30,8 @@ class BatchConsumer(driver.Consumer):
         super().__init__(*args, **kwargs)
         self.events: Counter[str] = Counter()
         """Rare events by kind, for metrics."""
+        self.acknowledged = 0
+        """Batches acknowledged since the start."""
         self.drain: Callable[[], Awaitable[None]] | None = None
         """Set by the app: finishes what the lanes have begun, so that it can be committed."""
         self._epoch = 0
@@ -66,6 +68,7 @@ class BatchConsumer(driver.Consumer):
         if not isinstance(message, RecordBatch):
             return bool(super().ack(message))
         message.acked = True
+        self.acknowledged += 1
         self._unacked_messages.discard(message)
         cursor = self._cursors.get(message.tp)
         if cursor is not None and message.epoch == self._epoch:
@@ -125,10 +128,22 @@ class BatchConsumer(driver.Consumer):
         """Return the records of each source partition that no step has seen yet."""
         found = {}
         for tp, cursor in self._cursors.items():
-            end = self.highwater(tp)
-            if end is not None:
-                found[tp] = max(0, end - cursor.processed)
+            end: int | None = self.highwater(tp)
+            if end is None:
+                continue
+            # Markers of transactions have offsets too: what was fetched past them to the end is no lag.
+            through = cursor.processed == cursor.fetched and self._fetch_position(tp) >= end
+            found[tp] = 0 if through else max(0, end - cursor.processed)
         return found
+
+    def _fetch_position(self, tp: TP) -> int:
+        """Return the offset that the next fetch of a partition asks for; -1 while it is not known."""
+        consumer: Any = self._thread._consumer  # noqa: SLF001 -- nothing public is synchronous
+        subscription = consumer._subscription.subscription  # noqa: SLF001
+        if subscription is None or tp not in subscription.assignment.tps:
+            return -1
+        state = subscription.assignment.state_value(tp)
+        return state.position if state.has_valid_position else -1
 
     # --- fetching ---------------------------------------------------------------------------------------------------
 

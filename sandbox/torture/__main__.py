@@ -25,6 +25,7 @@ from sandbox.torture.run import Torment, Torture
 @click.option("--reorder", default=0.20, show_default=True, help="Share of receipts overtaken.")
 @click.option("--missing", default=0.02, show_default=True, help="Share of receipts never told.")
 @click.option("--channels", default=14, show_default=True, help="Channels of each of three orgs.")
+@click.option("--standbys", default=0, show_default=True, help="Processors that follow each partition.")
 @click.option("--store", type=click.Choice(["memory", "rocksdb"]), default="memory", show_default=True)
 def main(seeds: tuple[int, ...], store: str, **given: Any) -> None:  # noqa: D103 -- the module says it; click shows this as help
     logs.configure("torture", level="ERROR", human=sys.stderr.isatty())
@@ -37,7 +38,7 @@ def main(seeds: tuple[int, ...], store: str, **given: Any) -> None:  # noqa: D10
             seed=seed,
             appetite=Appetite(given["kills"], given["pauses"], given["terminations"]),
             traffic=traffic,
-            settings={"STATE_STORE": store},
+            settings={"STATE_STORE": store, "PROCESSOR_STANDBYS": str(given["standbys"])},
         )
         equal &= asyncio.run(Torture(os.environ, torment).go())
     sys.exit(0 if equal else 1)

@@ -19,12 +19,15 @@ from aiokafka import AIOKafkaProducer
 from core import failpoints
 from core.clock import now_ms
 from core.kafka import partition_of
+from processors.batched.app import EXIT_FAILED
 from sandbox.answer_key import answer, compare, describe
 from sandbox.answer_key.collect import collect
+from sandbox.simulator import Traffic, events
+from sandbox.simulator.direct import load
 from schemas import topics
 from schemas.times import to_iso
 from tests.processors.test_batched import read
-from tests.stack import Up, clean_environ
+from tests.stack import Up, clean_environ, run
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
@@ -41,7 +44,9 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
 
 
 @asynccontextmanager
-async def processor(up: Up, tmp_path: Path, failpoint: str = "") -> AsyncIterator[subprocess.Popen[bytes]]:
+async def processor(
+    up: Up, tmp_path: Path, failpoint: str = "", stall: str = ""
+) -> AsyncIterator[subprocess.Popen[bytes]]:
     """Run the processor role; killed at the end unless it has died."""
     environ = clean_environ(
         {
@@ -49,6 +54,7 @@ async def processor(up: Up, tmp_path: Path, failpoint: str = "") -> AsyncIterato
             "STATE_DIR": str(tmp_path),
             "FAILPOINT": failpoint,
             "PROCESSOR_CHECKPOINT": "50ms",
+            "PROCESSOR_STALL": stall,
             "INSTANCE_ID": "crash",
             "METRICS_PORT": "0",
         }
@@ -150,3 +156,31 @@ async def test_a_processor_that_is_told_to_stop_commits_what_it_did(own: Up, tmp
             while process.poll() is None:
                 await asyncio.sleep(0.05)
     assert process.returncode == os.EX_OK
+
+
+async def test_a_processor_that_gets_nothing_done_ends_itself(own: Up, tmp_path: Path) -> None:
+    broker = int(own.ps()["broker"]["pid"])
+    before = await published(own)
+    traffic = Traffic(now_ms=now_ms(), messages=40_000, siblings=False)
+    await load(own.kafka, events(traffic))
+    async with processor(own, tmp_path, stall="2s") as process:
+        async with asyncio.timeout(DEADLINE_S):
+            while len((await published(own))["transitions"]) <= len(before["transitions"]):
+                await asyncio.sleep(0.05)
+        os.kill(broker, signal.SIGSTOP)
+        try:
+            async with asyncio.timeout(DEADLINE_S):
+                while process.poll() is None:
+                    await asyncio.sleep(0.05)
+        finally:
+            os.kill(broker, signal.SIGCONT)
+    assert process.returncode == EXIT_FAILED
+    assert "processor_stalled" in (tmp_path / "processor.log").read_text()
+
+
+def test_a_processor_refuses_topics_of_another_number_of_partitions(own: Up, tmp_path: Path) -> None:
+    other = {"KAFKA_BOOTSTRAP_SERVERS": own.kafka, "STATE_DIR": str(tmp_path), "RAW_PARTITIONS": "7"}
+    done = run("processor", environ=other)
+    assert done.returncode == 2, done.stderr
+    assert "im.events.raw" in done.stderr
+    assert "RAW_PARTITIONS" in done.stderr

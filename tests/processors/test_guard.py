@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.consumer import fetcher
+from aiokafka.consumer.subscription_state import Assignment, TopicPartitionState
 from aiokafka.producer.message_accumulator import BatchBuilder
 from faust import App
 from faust.tables.recovery import Recovery
@@ -59,6 +60,8 @@ def test_a_hook_is_where_it_was(owner: type, name: str, parameters: list[str]) -
         (base.Consumer, ["_acked", "_committed_offset", "_unacked_messages", "_read_offset", "suspend_flow"]),
         (AIOKafkaConsumer.__init__, ["self._isolation_level = isolation_level"]),
         (AIOKafkaConsumer.start, ["isolation_level=self._isolation_level", "key_deserializer=self._key_deserializer"]),
+        (Assignment.state_value, ["self._tp_state.get"]),
+        (TopicPartitionState.position.fget, ["self._position"]),
         (fetcher.PartitionRecords.__init__, ["self._key_deserializer = key_deserializer"]),
         (base.Consumer._filter_committable_offsets, ["_new_offset", "_should_commit"]),
         (Recovery, ["active_offsets", "standby_offsets", "tp_to_table", "active_tps", "signal_recovery_end"]),

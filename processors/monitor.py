@@ -1,0 +1,112 @@
+"""What a running processor tells of itself: readiness, metrics, the progress of a recovery; and its watchdog."""
+
+from __future__ import annotations
+
+import os
+from time import monotonic
+from typing import Any
+
+from core import logs, metrics
+from processors.app import Processor
+from processors.batched.app import EXIT_FAILED
+from processors.receipts import Tally
+from processors.watchdog import Watchdog
+from schemas import topics
+
+log = logs.get(__name__)
+
+RECOVERY_LINE_EVERY_S = 5.0
+
+
+def why_not_ready(processor: Processor) -> str:
+    """Return '' when every assigned partition is recovered and read."""
+    app = processor.app
+    if not app.started or app.rebalancing:
+        return "joining the consumer group"
+    if app.in_recovery or not app.tables.actives_ready:
+        return f"rebuilding the state from the changelogs: {remaining(processor)} records to go"
+    return ""
+
+
+def remaining(processor: Processor) -> int:
+    """Return how many changelog records of assigned partitions are still to be read."""
+    app = processor.app
+    if not app.started or not app.in_recovery:
+        return 0
+    tables: Any = app.tables
+    return max(0, int(tables.recovery.active_remaining_total()))
+
+
+class Monitor:
+    """Looks at a processor once a second."""
+
+    def __init__(self, processor: Processor, patience_s: float) -> None:
+        self._processor = processor
+        self._watchdog = Watchdog(patience_s)
+        self._recovered = 0
+        """Changelog records read since the start."""
+        self._recovery: tuple[float, int] | None = None
+        """When the recovery under way began, and `_recovered` then."""
+        self._said = 0.0
+
+    def look(self) -> None:
+        """Publish the metrics and the progress; end the process when it is stuck."""
+        self._publish()
+        self._tell_recovery(monotonic())
+        self._watch(monotonic())
+
+    def _publish(self) -> None:
+        engines = self._processor.engines
+        for engine in engines.receipts.values():
+            tally, engine.tally = engine.tally, Tally()
+            for outcome in ("applied", "duplicate", "parked", "other", "forgotten"):
+                metrics.PROCESSOR_RECORDS.labels(outcome).inc(getattr(tally, outcome))
+            metrics.PROCESSOR_LATE.inc(tally.late)
+            metrics.PROCESSOR_TRANSPORT.labels("closed_window").inc(tally.closed)
+        metrics.PROCESSOR_OPEN_MESSAGES.set(sum(engine.messages for engine in engines.receipts.values()))
+        metrics.PROCESSOR_OPEN_WINDOWS.set(sum(engine.windows for engine in engines.receipts.values()))
+        for table in self._processor.tables:
+            recovered, table.recovered = table.recovered, 0
+            self._recovered += recovered
+            metrics.PROCESSOR_RECOVERED.labels(table.name).inc(recovered)
+        metrics.PROCESSOR_RECOVERY_REMAINING.set(remaining(self._processor))
+        if self._processor.app.started:
+            self._publish_transport()
+
+    def _publish_transport(self) -> None:
+        consumer = self._processor.app.batches
+        for tp, lag in consumer.lag().items():
+            if tp.topic == topics.RAW:
+                metrics.PROCESSOR_LAG.labels(str(tp.partition)).set(lag)
+        for kind, count in consumer.events.items():
+            metrics.PROCESSOR_TRANSPORT.labels(kind).inc(count)
+        consumer.events.clear()
+
+    def _tell_recovery(self, now_s: float) -> None:
+        app = self._processor.app
+        if app.started and app.in_recovery:
+            if self._recovery is None:
+                self._recovery = (now_s, self._recovered)
+                self._said = now_s
+            elif now_s - self._said >= RECOVERY_LINE_EVERY_S:
+                self._said = now_s
+                log.info("recovering", remaining=remaining(self._processor), **self._progress(now_s))
+        elif self._recovery is not None:
+            log.info("recovered", **self._progress(now_s))
+            self._recovery = None
+
+    def _progress(self, now_s: float) -> dict[str, float]:
+        began_s, before = self._recovery or (now_s, self._recovered)
+        return {"records": self._recovered - before, "seconds": round(now_s - began_s, 1)}
+
+    def _watch(self, now_s: float) -> None:
+        app = self._processor.app
+        if not app.started:
+            return
+        consumer = app.batches
+        lag = sum(consumer.lag().values())
+        why = why_not_ready(self._processor)
+        if self._watchdog.stalled(now_s, consumer.acknowledged + self._recovered, waiting=bool(lag or why)):
+            log.critical("processor_stalled", lag=lag, waiting_for=why)
+            # An orderly stop would wait for what is stuck; what was not acknowledged was not committed.
+            os._exit(EXIT_FAILED)
