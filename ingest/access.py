@@ -19,7 +19,7 @@ class AccessLog:
         self._left_out: dict[str, int] = {}
 
     def write(self, outcome: str, now_ms: int, **facts: object) -> None:
-        """Log a request by its outcome: `accepted` or the code of its refusal."""
+        """Log a request by its outcome: `accepted` or why it was refused."""
         second = now_ms // 1000
         if second != self._second:
             self._second = second

@@ -8,6 +8,7 @@ import orjson
 from aiohttp.web import Response
 
 JSON = "application/json"
+REQUEST_ID = "X-Request-Id"
 RETRY_AFTER_S = 5
 
 
@@ -21,14 +22,16 @@ class Refusal:
     headers: tuple[tuple[str, str], ...] = ()
     close: bool = False
     """The connection is closed, because what follows on it cannot be told from the refused request."""
+    outcome: str = ""
+    """Its name in metrics and logs, where that tells more than a stranger may know."""
 
-    def response(self) -> Response:
-        """Make the HTTP response."""
+    def response(self, request_id: str = "") -> Response:
+        """Make the HTTP response; by the id the operator finds the request in the log."""
         response = Response(
             status=self.status,
             body=orjson.dumps({"error": {"code": self.code, "message": self.message}}),
             content_type=JSON,
-            headers=dict(self.headers),
+            headers={**dict(self.headers), **({REQUEST_ID: request_id} if request_id else {})},
         )
         if self.close:
             response.force_close()
@@ -46,6 +49,7 @@ class Refused(Exception):  # noqa: N818 -- not an error of ours but an answer
 _RETRY = (("Retry-After", str(RETRY_AFTER_S)),)
 
 NOT_FOUND = Refusal(404, "not_found", "No webhook lives here: check the URL, its last part included.")
+WRONG_SECRET = Refusal(404, NOT_FOUND.code, NOT_FOUND.message, outcome="wrong_secret")
 METHOD_NOT_ALLOWED = Refusal(
     405, "method_not_allowed", "Send events with POST; GET and HEAD check the URL.", (("Allow", "GET, HEAD, POST"),)
 )

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from core.errors import ConfigError
 from core.logs import get
 from ingest.token import ALGORITHM
+from ingest.zoho import DATA_CENTRES, KEYS_PATH
 
 log = get(__name__)
 
@@ -43,7 +44,8 @@ def check_url(url: str) -> str:
         return url
     raise ConfigError(
         f"ZOHO_JWKS_URL={url!r}: keys from there could be anybody's",
-        fix="Write an https URL (or http on a loopback address), such as https://desk.zoho.eu/.well-known/jwks.json",
+        fix="Write an https URL (or http on a loopback address), that of your data centre: "
+        + ", ".join(f"https://{host}{KEYS_PATH}" for host in DATA_CENTRES),
     )
 
 
@@ -106,6 +108,17 @@ class KeyStore:
         self._fetched = 0.0
         self._tried: float | None = None
         self._fetching: asyncio.Task[None] | None = None
+
+    @property
+    def known(self) -> bool:
+        """Whether keys were ever fetched."""
+        return self._keys is not None
+
+    async def run(self) -> None:
+        """Keep the keys fresh, requests or none; ends when cancelled."""
+        while True:
+            await self._refresh()
+            await asyncio.sleep(FRESH_S if self.known else RETRY_S)
 
     async def get(self, kid: str) -> RSAPublicKey | None:
         """Return a key, None when Zoho has no such key. Raises NoKeysError."""

@@ -14,7 +14,6 @@ import aiohttp
 import uvloop
 from aiohttp import web
 
-from core import ops
 from core.clock import now_ms
 from core.errors import ConfigError, PortInUseError
 from core.logs import get
@@ -79,9 +78,10 @@ async def serving(settings: Settings) -> AsyncIterator[Service]:
         ingress = Ingress(settings, store, verifier)
         runner = web.ServerRunner(Server(ingress.handle, ingress.refused), shutdown_timeout=SHUTDOWN_S)
         context = tls_context(settings)
+        _warn_if_open(settings)
         await runner.setup()
         try:
-            async with _own_metrics(settings, store):
+            async with _own_metrics(settings, ingress):
                 port = await _listen(runner, settings, context)
                 log.info("listening", host=settings.ingest_host, port=port, tls=context is not None)
                 yield Service(port, tasks)
@@ -89,17 +89,29 @@ async def serving(settings: Settings) -> AsyncIterator[Service]:
             await runner.cleanup()
 
 
+def _warn_if_open(settings: Settings) -> None:
+    """Say loudly when anybody may send events."""
+    if settings.ingest_path_secrets or settings.zoho_jwt_mode == "verify":
+        return
+    if settings.ingest_host not in ("127.0.0.1", "::1", "localhost"):
+        log.warning("anybody who reaches this address can send events", fix="set INGEST_PATH_SECRETS, ZOHO_JWT_MODE")
+
+
 @asynccontextmanager
-async def _own_metrics(settings: Settings, store: Store) -> AsyncIterator[None]:
+async def _own_metrics(settings: Settings, ingress: Ingress) -> AsyncIterator[None]:
     """Serve metrics at an address of our own: where a port is shared, nobody knows whose numbers /metrics gives."""
     if not settings.ingest_reuse_port:
         yield
         return
-    async with ops.serving(
-        settings.metrics_host, settings.metrics_port, lambda: str(store.readiness()["reason"])
-    ) as port:
+    runner = web.ServerRunner(Server(ingress.operate, ingress.refused))
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, settings.metrics_host, settings.metrics_port)
+        port = await _start(runner, site, f"METRICS_PORT={settings.metrics_port}", settings.metrics_host)
         log.info("metrics of this process", host=settings.metrics_host, port=port)
         yield
+    finally:
+        await runner.cleanup()
 
 
 @asynccontextmanager
@@ -127,7 +139,7 @@ async def _verifying(settings: Settings) -> AsyncIterator[Verifier]:
     url = check_url(settings.zoho_jwks_url)
     async with aiohttp.ClientSession() as session:
         keys = KeyStore(lambda: fetch_keys(session, url), asyncio.get_running_loop().time)
-        keys.refresh_soon()
+        fetching = asyncio.create_task(keys.run())
         try:
             yield TokenVerifier(
                 keys,
@@ -136,6 +148,7 @@ async def _verifying(settings: Settings) -> AsyncIterator[Verifier]:
                 webhook_ids=frozenset(settings.zoho_webhook_ids),
             )
         finally:
+            await _end(fetching)
             await keys.close()
 
 
@@ -148,12 +161,17 @@ async def _listen(runner: web.ServerRunner, settings: Settings, context: SSLCont
         ssl_context=context,
         reuse_port=settings.ingest_reuse_port or None,
     )
+    return await _start(runner, site, f"INGEST_PORT={settings.ingest_port}", settings.ingest_host)
+
+
+async def _start(runner: web.ServerRunner, site: web.TCPSite, setting: str, host: str) -> int:
+    """Listen and return the port. Raises PortInUseError."""
     try:
         await site.start()
     except OSError as error:
         raise PortInUseError(
-            f"INGEST_PORT={settings.ingest_port}: cannot listen on {settings.ingest_host} ({error.strerror})",
-            fix="Free the port, name another, or set INGEST_PORT=0 for any free one",
+            f"{setting}: cannot listen on {host} ({error.strerror})",
+            fix=f"Free the port, name another, or set {setting.partition('=')[0]}=0 for any free one",
         ) from None
     port: int = runner.addresses[0][1]
     return port

@@ -38,7 +38,7 @@ class Protocol(RequestHandler):
 
     __slots__ = ("_headers_timer", "_on_refused")
 
-    def __init__(self, manager: web.Server, *, on_refused: Callable[[str], None], **kwargs: Any) -> None:
+    def __init__(self, manager: web.Server, *, on_refused: Callable[[answers.Refusal], None], **kwargs: Any) -> None:
         super().__init__(manager, **kwargs)
         self._on_refused = on_refused
         self._headers_timer: asyncio.TimerHandle | None = None
@@ -73,7 +73,7 @@ class Protocol(RequestHandler):
         if transport is None or self._request_in_progress:
             return
         refusal = answers.HEADERS_TIMEOUT
-        self._on_refused(refusal.code)
+        self._on_refused(refusal)
         transport.write(_plain(refusal))
         self.force_close()
 
@@ -86,7 +86,7 @@ class Protocol(RequestHandler):
     ) -> web.StreamResponse:
         """Answer what aiohttp could not parse (400), or an error that escaped the handler (500)."""
         refusal = _REFUSALS.get(type(exc), answers.BAD_REQUEST) if status < _FAILED else answers.INTERNAL
-        self._on_refused(refusal.code)
+        self._on_refused(refusal)
         if refusal is answers.INTERNAL:
             log.error("request failed", error=type(exc).__name__)
         if request.writer.output_size > 0:
@@ -104,7 +104,7 @@ class Protocol(RequestHandler):
 class Server(web.Server):
     """Makes a Protocol for each connection."""
 
-    def __init__(self, handler: Handler, on_refused: Callable[[str], None]) -> None:
+    def __init__(self, handler: Handler, on_refused: Callable[[answers.Refusal], None]) -> None:
         super().__init__(handler)
         self._on_refused = on_refused
 

@@ -123,7 +123,8 @@ class Publisher:
 
     def __init__(self, connect: Callable[[], Awaitable[Link]], ack_timeout_s: float) -> None:
         self._connect = connect
-        self._ack_timeout_s = ack_timeout_s
+        self.ack_timeout_s = ack_timeout_s
+        """Longest that a delivery waits for its outcome."""
         self._loop = asyncio.get_running_loop()
         self._link: Link | None = None
         self._next: Generation | None = None
@@ -157,7 +158,7 @@ class Publisher:
         generation = self._next
         if generation is None:
             generation = self._next = Generation(self._link)
-            generation.timer = self._loop.call_later(self._ack_timeout_s, self._expire, generation)
+            generation.timer = self._loop.call_later(self.ack_timeout_s, self._expire, generation)
             self._filled.set()
         generation.add(delivery, waiter)
         return waiter
@@ -170,7 +171,7 @@ class Publisher:
             generation.resolve(FAILED)
             return
         if not self._overdue:
-            log.warning("kafka is slower than the ack budget", budget_s=self._ack_timeout_s)
+            log.warning("kafka is slower than the ack budget", budget_s=self.ack_timeout_s)
         self._overdue += 1
         generation.answer = self._loop.create_future()
         generation.resolve(Late(generation.answer))

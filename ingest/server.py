@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import secrets
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from importlib import resources
 from typing import Never, Protocol
 
@@ -19,7 +21,7 @@ from core.settings import Settings
 from ingest import answers, zoho
 from ingest.access import AccessLog
 from ingest.admission import Admission, Ticket
-from ingest.answers import Refused
+from ingest.answers import Refusal, Refused
 from ingest.body import NotJson, Parked, Split, is_of_org, split, strip
 from ingest.content import BrokenError
 from ingest.delivery import SIMULATOR, WEBHOOK, Delivery, build
@@ -34,7 +36,14 @@ log = get(__name__)
 SIMULATOR_AGENT = "receiptstream-simulator"
 """The User-Agent of simulated traffic, whose records say so in their `source`."""
 
+ANSWER_S = 4.6
+"""Longest time from a whole request to its answer; Zoho wants its answer within 5 s."""
+
 _READS = (hdrs.METH_GET, hdrs.METH_HEAD)
+
+
+Steps = Callable[[web.BaseRequest, str], Awaitable[web.StreamResponse]]
+"""Answers a request, given its id. Raises Refused."""
 
 
 class Store(Protocol):
@@ -44,11 +53,23 @@ class Store(Protocol):
     def largest(self) -> int:
         """Largest event in bytes that can be accepted; larger ones are parked."""
 
-    async def keep(self, delivery: Delivery) -> bool:
-        """Return True once all of the delivery is durable, False when it cannot be in time."""
+    async def keep(self, delivery: Delivery, deadline: float) -> bool:
+        """Return True once all of the delivery is durable, False when it cannot be by a time of the event loop."""
 
     def readiness(self) -> dict[str, object]:
         """Return `ready`, `reason` and what else an operator wants to see."""
+
+
+@dataclass(slots=True)
+class Call:
+    """What the steps of one request share."""
+
+    request: web.BaseRequest
+    id: str
+    """The request's id in the log, in the answer to a refusal, and in the `delivery` header of its records."""
+    source: str
+    deadline: float = 0.0
+    """When the answer must be given, by the event loop's clock; known once the body is whole."""
 
 
 class Ingress:
@@ -58,6 +79,7 @@ class Ingress:
         self._settings = settings
         self._store = store
         self._verifier = verifier
+        self._now = asyncio.get_running_loop().time
         self._path = zoho.WebhookPath(tuple(secret.get_secret_value() for secret in settings.ingest_path_secrets))
         self._admission = Admission(settings.ingest_max_in_flight_requests, settings.ingest_max_in_flight_bytes)
         self._access = AccessLog()
@@ -75,87 +97,98 @@ class Ingress:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request. Never raises but when it is cancelled."""
+        return await self._answer(request, self._dispatch)
+
+    async def operate(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request of an operator alone: here are no webhooks. Never raises but when it is cancelled."""
+        return await self._answer(request, self._operate)
+
+    async def _answer(self, request: web.BaseRequest, steps: Steps) -> web.StreamResponse:
+        request_id = f"{self._run_id}-{next(self._numbers):x}"
         try:
-            return await self._dispatch(request)
+            return await steps(request, request_id)
         except Refused as refused:
             refusal = refused.refusal
         except Exception as error:  # noqa: BLE001 -- whatever it is, the client gets our answer and the log no secret
             log.error(  # noqa: TRY400 -- an exception's own text may quote the request
-                "request failed", error=type(error).__name__, at=_place(error)
+                "request failed", request_id=request_id, error=type(error).__name__, at=_place(error)
             )
             refusal = answers.INTERNAL
-        self.refused(refusal.code)
-        return refusal.response()
+        self.refused(refusal, request_id)
+        return refusal.response(request_id)
 
-    def refused(self, code: str) -> None:
-        """Count and log a request that got no 200."""
-        self._tally.request(code)
-        self._access.write(code, now_ms())
+    def refused(self, refusal: Refusal, request_id: str = "") -> None:
+        """Count and log a request that got no 200; one that could not be parsed has no id."""
+        outcome = refusal.outcome or refusal.code
+        self._tally.request(outcome)
+        self._access.write(outcome, now_ms(), request_id=request_id)
 
-    async def _dispatch(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _dispatch(self, request: web.BaseRequest, request_id: str) -> web.StreamResponse:
         path = request.raw_path
         if self._path.matches(path):
-            return await self._webhook(request)
-        answer = self._ops.get(path.partition("?")[0])
+            return await self._webhook(request, request_id)
+        if zoho.WebhookPath.is_near(path):
+            raise Refused(answers.WRONG_SECRET)
+        return await self._operate(request, request_id)
+
+    async def _operate(self, request: web.BaseRequest, _: str) -> web.StreamResponse:
+        answer = self._ops.get(request.raw_path.partition("?")[0])
         if answer is None:
             raise Refused(answers.NOT_FOUND)
         if request.method not in _READS:
             raise Refused(answers.READ_ONLY)
         return await answer()
 
-    async def _webhook(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _webhook(self, request: web.BaseRequest, request_id: str) -> web.StreamResponse:
         if request.method in _READS:
             return self._setup_check()
         if request.method != hdrs.METH_POST:
             raise Refused(answers.METHOD_NOT_ALLOWED)
-        with self._admission.enter() as ticket:
-            return await self._take(request, ticket)
-
-    async def _take(self, request: web.BaseRequest, ticket: Ticket) -> web.StreamResponse:
         source = SIMULATOR if request.headers.get(hdrs.USER_AGENT) == SIMULATOR_AGENT else WEBHOOK
+        with self._admission.enter() as ticket:
+            return await self._take(Call(request, request_id, source), ticket)
+
+    async def _take(self, call: Call, ticket: Ticket) -> web.StreamResponse:
+        request = call.request
         try:
             body = await read_body(request, ticket, self._settings.ingest_max_body_bytes)
+            call.deadline = self._now() + ANSWER_S
         except BrokenError as error:
+            call.deadline = self._now() + ANSWER_S
             await self._verifier.org_of(request.headers)
-            await self._refuse_body(error.data, NotJson("broken_encoding", error.detail), source)
+            await self._refuse_body(call, error.data, NotJson("broken_encoding", error.detail))
         text = strip(body)
         if zoho.is_setup_check(text):
             return self._setup_check()
         org = await self._verifier.org_of(request.headers)
         found = split(text)
         if isinstance(found, NotJson):
-            await self._refuse_body(body, found, source)
+            await self._refuse_body(call, body, found)
         if org is not None and not is_of_org(found, org):
             raise Refused(answers.WRONG_ORG)
-        return await self._accept(request, found, len(body), source)
+        return await self._accept(call, found, len(body))
 
-    async def _accept(self, request: web.BaseRequest, found: Split, size: int, source: str) -> web.StreamResponse:
+    async def _accept(self, call: Call, found: Split, size: int) -> web.StreamResponse:
         received = now_ms()
         if size > self._store.largest:
             found = park_oversized(found, self._store.largest)
         accepted, parked = len(found.accepted), len(found.parked)
         if accepted or parked:
-            await self._keep(found, size, received, source)
+            await self._keep(call, found, size, received)
         now = now_ms()
         self._tally.accepted(found, size, received, now - received)
-        self._access.write("accepted", now, accepted=accepted, parked=parked, bytes=size)
-        return self._answers.accepted(request, accepted, parked, now)
+        self._access.write("accepted", now, request_id=call.id, accepted=accepted, parked=parked, bytes=size)
+        return self._answers.accepted(call.request, accepted, parked, now)
 
-    async def _refuse_body(self, body: bytes, found: NotJson, source: str) -> Never:
+    async def _refuse_body(self, call: Call, body: bytes, found: NotJson) -> Never:
         """Park a body that is no JSON; refuse it once the dead letter is durable."""
         letter = Parked(body, found.reason, found.detail)
-        await self._keep(Split([], [letter], []), len(body), now_ms(), source)
+        await self._keep(call, Split([], [letter], []), len(body), now_ms())
         raise Refused(answers.not_json(found.reason, found.detail))
 
-    async def _keep(self, found: Split, size: int, received: int, source: str) -> None:
-        delivery = build(
-            found,
-            size,
-            received_ms=received,
-            delivery=f"{self._run_id}-{next(self._numbers):x}",
-            source=source,
-        )
-        if not await self._store.keep(delivery):
+    async def _keep(self, call: Call, found: Split, size: int, received: int) -> None:
+        delivery = build(found, size, received_ms=received, delivery=call.id, source=call.source)
+        if not await self._store.keep(delivery, call.deadline):
             raise Refused(answers.UNAVAILABLE)
 
     def _setup_check(self) -> web.Response:
@@ -167,6 +200,8 @@ class Ingress:
 
     async def _readyz(self) -> web.Response:
         readiness = self._store.readiness()
+        if readiness["ready"] and self._verifier.fault:
+            readiness |= {"ready": False, "reason": self._verifier.fault}
         return _json(readiness, 200 if readiness["ready"] else 503)
 
     async def _openapi(self) -> web.Response:

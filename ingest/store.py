@@ -17,9 +17,6 @@ from ingest.spool.spool import Spool, Ticket
 
 log = get(__name__)
 
-ANSWER_S = 4.6
-"""Longest time a request may take here; Zoho wants its answer within 5 s."""
-
 UNLIMITED = 2**62
 
 
@@ -42,12 +39,14 @@ class Store:
     def _limits(self) -> Limits | None:
         return None if self._publisher.link is None else self._publisher.link.limits
 
-    async def keep(self, delivery: Delivery) -> bool:
-        """Return True once all of it is in all in-sync replicas or fsynced; False when that cannot be had in time."""
-        deadline = self._loop.time() + ANSWER_S
+    async def keep(self, delivery: Delivery, deadline: float) -> bool:
+        """Return True once all of it is in all in-sync replicas or fsynced; False when that cannot be had in time.
+
+        `deadline` is a time of the event loop.
+        """
         ticket: Ticket | None = None
         limits = self._limits
-        if self._drain.passable and limits is not None and not may_not_fit(delivery, limits):
+        if self._kafka_has_time(deadline) and limits is not None and not may_not_fit(delivery, limits):
             # The publisher keeps its own budget: no timer a request.
             outcome = await self._publisher.submit(delivery)
             if isinstance(outcome, Stored):
@@ -55,21 +54,25 @@ class Store:
             ticket = outcome.answer if isinstance(outcome, Late) else None
         try:
             async with asyncio.timeout_at(deadline):
-                return await self._keep(delivery, ticket)
+                return await self._keep(delivery, ticket, deadline)
         except TimeoutError:
             log.warning("neither Kafka nor the spool answered in time")
         except OSError as error:
             log.error("the spool cannot be used", error=error.strerror)  # noqa: TRY400 -- the disk's word is enough
         return False
 
-    async def _keep(self, delivery: Delivery, ticket: Ticket | None) -> bool:
+    def _kafka_has_time(self, deadline: float) -> bool:
+        """Tell whether a delivery may go to Kafka, and Kafka be waited for with time left for the spool."""
+        return self._drain.passable and self._loop.time() + self._publisher.ack_timeout_s < deadline
+
+    async def _keep(self, delivery: Delivery, ticket: Ticket | None, deadline: float) -> bool:
         limits = self._limits
         if limits is not None and may_not_fit(delivery, limits):
             delivery, rest = fit(delivery, limits)
             if len(rest):
                 await self._spool.set_aside(entry.encode(rest))
         await self._drain.settled()
-        if ticket is None and self._drain.passable and self._publisher.available:
+        if ticket is None and self._publisher.available and self._kafka_has_time(deadline):
             outcome = await self._publisher.submit(delivery)
             if isinstance(outcome, Stored):
                 return True

@@ -19,12 +19,18 @@ MAX_REMEMBERED = 1000
 class Verifier(Protocol):
     """Decides who may send events."""
 
+    @property
+    def fault(self) -> str:
+        """Why nobody's events can be accepted now, '' when that is not so."""
+
     async def org_of(self, headers: Mapping[str, str]) -> str | None:
         """Return the only org whose events are accepted, None for any. Raises Refused (401, 503)."""
 
 
 class AnyOrg:
     """Believes everyone who knows the path (ZOHO_JWT_MODE=off)."""
+
+    fault = ""
 
     async def org_of(self, headers: Mapping[str, str]) -> str | None:  # noqa: ARG002 -- there is nothing to look at
         """Accept any org."""
@@ -42,6 +48,11 @@ class TokenVerifier:
         self._max_age_s = max_age_s
         self._webhook_ids = webhook_ids
         self._good: dict[str, tuple[RSAPublicKey, Claims]] = {}
+
+    @property
+    def fault(self) -> str:
+        """Say that no token can be checked, while that is so."""
+        return "" if self._keys.known else "the sender's public keys could not be fetched yet: check ZOHO_JWKS_URL"
 
     async def org_of(self, headers: Mapping[str, str]) -> str | None:
         """Return the org that a valid token names. Raises Refused (401, 503)."""

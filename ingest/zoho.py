@@ -1,4 +1,4 @@
-"""All that is particular to Zoho Desk: its path and its set-up check."""
+"""All that is particular to Zoho Desk's way of calling: path, set-up check, header and hosts of its signature."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from urllib.parse import unquote_plus, unquote_to_bytes
 
 PATH = "/webhooks/zoho-desk"
 JWT_HEADER = "X-ZDesk-JWT"
+KEYS_PATH = "/.well-known/jwks.json"
+DATA_CENTRES = tuple(f"desk.zoho.{domain}" for domain in ("com", "eu", "in", "com.au", "jp", "ca", "sa", "uk"))
+"""The hosts of Zoho Desk, each with the public keys of its own data centre."""
 
 _SETUP_BODIES = frozenset(
     head + value + tail for value in ("{}", "[]") for head in ("", "=") for tail in ("", "=")
@@ -30,6 +33,11 @@ class WebhookPath:
 
     def __init__(self, secrets: tuple[str, ...]) -> None:
         self._secrets = [secret.encode() for secret in secrets]
+
+    @staticmethod
+    def is_near(raw_path: str) -> bool:
+        """Tell whether a path that is not the webhook's was meant to be."""
+        return raw_path.startswith(PATH)
 
     def matches(self, raw_path: str) -> bool:
         """Tell whether a request's raw path is the webhook's, in a time that says nothing about the secrets."""

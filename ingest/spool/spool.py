@@ -159,22 +159,25 @@ class Spool:
             self._flushing = None
 
     async def _write(self, batch: list[_Waiting]) -> None:
-        positions: list[Position] = []
-        if batch:
-            payloads = [waiting.payload for waiting in batch]
-            try:
-                if self._disk is None:
-                    await self.open()
-                positions = await self._do(lambda disk: disk.write(payloads))
-                self.fault = ""
-            except OSError as error:
-                self._failed(error)
+        positions = await self._written([waiting.payload for waiting in batch]) if batch else []
         for waiting, position in zip(batch, positions, strict=False):
             if waiting.ticket is not None:
                 self._tickets[position] = waiting.ticket
         for waiting in batch:
             if not waiting.kept.done():
                 waiting.kept.set_result(bool(positions))
+
+    async def _written(self, payloads: list[bytes]) -> list[Position]:
+        """Return the position behind each payload once they are fsynced; none when they are not."""
+        try:
+            if self._disk is None:
+                await self.open()
+            positions = await self._do(lambda disk: disk.write(payloads))
+        except OSError as error:
+            self._failed(error)
+            return []
+        self.fault = ""
+        return positions
 
     async def flushed(self) -> None:
         """Return when nothing waits to be written."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -73,6 +74,13 @@ class Client:
             return bool((await self.readiness())["via"] == way)
 
         await until(found)
+
+    async def outcomes(self, root: str = "") -> dict[str, int]:
+        """Return the requests counted so far in this process, by outcome."""
+        async with self._session.get((root or self.root) + "/metrics") as response:
+            text = await response.text()
+        found = re.findall(r'receipts_ingest_requests_total\{outcome="(\w+)"\} ([\d.]+)', text)
+        return {outcome: int(float(count)) for outcome, count in found}
 
     async def readiness(self) -> dict[str, Any]:
         """Return what the ingress says of itself."""

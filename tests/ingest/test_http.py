@@ -345,3 +345,33 @@ async def test_many_requests_at_once_are_all_answered_and_all_there(client: Clie
     assert set(map(str, answers)) == {str((200, {"accepted": 1, "parked": 1}))}
     keys = [record.key for record in await raw.read()]
     assert sorted(keys) == sorted(b"%d" % n for n in range(500))
+
+
+async def test_a_request_has_one_id_in_its_records_its_refusal_and_the_log(
+    client: Client, raw: Reader, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert (await client.post(SAMPLE))[0] == 200
+    async with aiohttp.request("POST", client.url, data=b"nope") as response:
+        refused = response.headers["X-Request-Id"]
+    (record,) = await raw.read()
+    out, err = capsys.readouterr()
+    logged = [line for line in (out + err).splitlines() if "request_id" in line]
+    for request_id, outcome in ((dict(record.headers)["delivery"].decode(), "accepted"), (refused, "not_json")):
+        assert any(request_id in line and outcome in line for line in logged)
+
+
+async def test_who_comes_with_a_wrong_secret_is_counted_apart(client: Client) -> None:
+    wrong = f"{client.root}/webhooks/zoho-desk/guess"
+    assert (await client.call("POST", wrong, data=SAMPLE))[1]["error"]["code"] == "not_found"
+    assert (await client.call("GET", client.root + "/wp-login.php"))[1]["error"]["code"] == "not_found"
+    counts = await client.outcomes()
+    assert counts["wrong_secret"] >= 1
+    assert counts["not_found"] >= 1
+
+
+async def test_of_duplicate_keys_the_last_one_counts_and_the_text_stays(client: Client, raw: Reader) -> None:
+    twice = b'{"eventType":"IM_Message_Status","orgId":1,"orgId":2,"payload":{"messageId":1,"messageId":77,'
+    twice += b'"messageNewStatus":{"status":"SENT","status":"READ"}}}'
+    assert await client.post(b"[" + twice + b"]") == (200, {"accepted": 1, "parked": 0})
+    (record,) = await raw.read()
+    assert (record.key, record.value, dict(record.headers)["org"]) == (b"77", twice, b"2")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import signal
 import ssl
 from functools import partial
@@ -107,6 +108,10 @@ async def test_several_processes_share_one_port_and_one_spool_directory(kafka: s
             assert {path.name for path in (tmp_path / "spool").iterdir()} == {"0", "1"}
             for _ in range(20):
                 assert (await fresh_call(client)) == 200
+            counted = [await client.outcomes(f"http://127.0.0.1:{metrics_port(process)}") for process in processes]
+            assert sum(counts.get("accepted", 0) for counts in counted) == 20
+            status, _ = await client.call("POST", f"http://127.0.0.1:{metrics_port(processes[0])}/webhooks/zoho-desk")
+            assert status == 404
     finally:
         for process in processes:
             assert process.end(signal.SIGTERM) == 0
@@ -115,6 +120,13 @@ async def test_several_processes_share_one_port_and_one_spool_directory(kafka: s
 def connected(process: Process) -> bool:
     """Tell whether a process has found Kafka."""
     return "kafka connected" in process.log.read_text()
+
+
+def metrics_port(process: Process) -> int:
+    """Return where a process tells its own numbers."""
+    found = re.search(r'"port": ?(\d+)[^}]*"event": ?"metrics of this process"', process.log.read_text())
+    assert found is not None
+    return int(found[1])
 
 
 async def fresh_call(client: Client) -> int:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from core.clock import now_ms
 from core.errors import ConfigError
-from ingest import answers
+from ingest import answers, keys
 from ingest.answers import Refused
 from ingest.keys import FIRST_RETRY_S, FRESH_S, RETRY_S, KeyStore, NoKeysError, check_url, parse_keys
 from ingest.token import Claims, Denied, key_id, read
@@ -383,12 +383,32 @@ async def test_without_keys_signed_events_are_told_to_come_back(serve: Serve) ->
             assert (status, answer["error"]["code"]) == (503, "no_keys")
             assert (await client.post(EVENT))[0] == 401
             assert (await client.post(b"{}"))[0] == 200
+            status, readiness = await client.call("GET", client.root + "/readyz")
+            assert (status, readiness["ready"]) == (503, False)
+            assert "ZOHO_JWKS_URL" in readiness["reason"]
             source.status = 200
 
             async def taken() -> bool:
                 return (await client.post(EVENT, X_ZDesk_JWT=fresh()))[0] == 200
 
             await until(taken)
+            assert (await client.readiness())["ready"]
+
+
+async def test_keys_are_fetched_again_though_nobody_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    source, clock = Source(), Clock()
+    store = KeyStore(source, clock)
+    monkeypatch.setattr(keys, "RETRY_S", 0.01)
+    running = asyncio.create_task(store.run())
+    try:
+        await until(lambda: source.calls > 0)
+        assert not store.known
+        source.keys = {"k1": PUBLIC}
+        clock.s += 60
+        await until(lambda: store.known)
+    finally:
+        running.cancel()
+        await asyncio.wait({running})
 
 
 async def test_webhook_ids_and_age_come_from_the_settings(serve: Serve) -> None:
