@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo up test check bench soak pages lock clean
+.PHONY: help setup demo up test fuzz check bench soak pages lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ up: setup ## Run the whole stack in the foreground
 
 test: setup ## Run all tests on the real parts
 	$(BIN)/python -m pytest
+
+fuzz: setup ## Send the ingress 100,000 malformed requests; it must keep its memory and its answers
+	FUZZ_REQUESTS=100000 $(BIN)/python -m pytest tests/ingest/test_hostile.py -s
 
 check: setup ## What CI runs: lint, types, tests
 	$(BIN)/ruff check .
