@@ -110,7 +110,9 @@ class Settings(BaseModel):
         "INGEST_ACK_TIMEOUT_MS", 2500, "How long a request waits for Kafka before its events go to the spool."
     )
     ingest_max_in_flight_bytes: Annotated[int, Field(ge=1024 * 1024)] = env(
-        "INGEST_MAX_IN_FLIGHT_BYTES", 256 * 1024 * 1024, "Bodies held at once before new ones get 429."
+        "INGEST_MAX_IN_FLIGHT_BYTES",
+        64 * 1024 * 1024,
+        "Bodies held at once before new ones get 429; a core takes some 40 MB/s.",
     )
     ingest_max_in_flight_requests: Annotated[int, Field(ge=1)] = env(
         "INGEST_MAX_IN_FLIGHT_REQUESTS", 2000, "Requests held at once before new ones get 429."

@@ -77,18 +77,29 @@ def strip(body: bytes) -> bytes:
 
 
 def split(body: bytes) -> Split | NotJson:
-    """Split a stripped, non-empty body into its elements; any JSON value but an array is an array of one."""
+    """Split a stripped, non-empty body into its elements and judge them."""
+    views = elements(body)
+    return views if isinstance(views, NotJson) else judge(body, views)
+
+
+def elements(body: bytes) -> list[msgspec.Raw] | NotJson:
+    """Return the elements of a stripped, non-empty body, as views of it; what is no array is an array of one."""
     if not body.isascii():
         try:
             body.decode()
         except UnicodeDecodeError as error:
             return NotJson("invalid_utf8", f"the body is not UTF-8 at byte {error.start}")
     try:
-        texts = list(map(bytes, _decode_array(body))) if body[:1] == b"[" else [bytes(_decode_one(body))]
+        return _decode_array(body) if body[:1] == b"[" else [_decode_one(body)]
     except RecursionError:
         return _too_deep()
     except msgspec.DecodeError as error:
         return NotJson("not_json", f"the body is not JSON: {error}")
+
+
+def judge(body: bytes, views: list[msgspec.Raw]) -> Split | NotJson:
+    """Tell which elements of a body are events; a body that is nested too deep has none."""
+    texts = list(map(bytes, views))
     found = _route(texts)
     if _may_be_deep(body, texts, found.groups) and _depth(body) > MAX_DEPTH:
         return _too_deep()

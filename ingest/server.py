@@ -22,7 +22,7 @@ from ingest import answers, zoho
 from ingest.access import AccessLog
 from ingest.admission import Admission, Ticket
 from ingest.answers import Refusal, Refused
-from ingest.body import NotJson, Parked, Split, is_of_org, split, strip
+from ingest.body import NotJson, Parked, Split, elements, is_of_org, judge, strip
 from ingest.content import BrokenError
 from ingest.delivery import SIMULATOR, WEBHOOK, Delivery, build
 from ingest.oversize import park_oversized
@@ -38,6 +38,9 @@ SIMULATOR_AGENT = "receiptstream-simulator"
 
 ANSWER_S = 4.6
 """Longest time from a whole request to its answer; Zoho wants its answer within 5 s."""
+
+ELEMENT_BYTES = 200
+"""What an element weighs at least, however short: time and memory go by elements, and real events have 200 bytes."""
 
 _READS = (hdrs.METH_GET, hdrs.METH_HEAD)
 
@@ -161,12 +164,23 @@ class Ingress:
         if zoho.is_setup_check(text):
             return self._setup_check()
         org = await self._verifier.org_of(request.headers)
-        found = split(text)
+        found = self._split(text, ticket)
         if isinstance(found, NotJson):
             await self._refuse_body(call, body, found)
         if org is not None and not is_of_org(found, org):
             raise Refused(answers.WRONG_ORG)
         return await self._accept(call, found, len(body))
+
+    def _split(self, text: bytes, ticket: Ticket) -> Split | NotJson:
+        """Split a body that may be taken apart beside all that is in flight. Raises Refused (413, 429)."""
+        views = elements(text)
+        if isinstance(views, NotJson):
+            return views
+        weight = len(views) * ELEMENT_BYTES
+        if weight > self._settings.ingest_max_in_flight_bytes:
+            raise Refused(answers.TOO_LARGE)
+        ticket.hold(weight)
+        return judge(text, views)
 
     async def _accept(self, call: Call, found: Split, size: int) -> web.StreamResponse:
         received = now_ms()
