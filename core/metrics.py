@@ -65,6 +65,12 @@ PROCESSOR_LAG = Gauge(
 )
 PROCESSOR_OPEN_MESSAGES = Gauge("receipts_processor_messages", "Messages in the state table.", registry=REGISTRY)
 PROCESSOR_OPEN_WINDOWS = Gauge("receipts_processor_windows", "Open window partials.", registry=REGISTRY)
+PROCESSOR_DEADLINES = Gauge(
+    "receipts_processor_deadlines", "Messages that may still come due for an alert rule.", registry=REGISTRY
+)
+PROCESSOR_ALERTS = Counter(
+    "receipts_processor_alerts", "Alerts published, by rule and state.", ["rule", "state"], registry=REGISTRY
+)
 PROCESSOR_RECOVERED = Counter(
     "receipts_processor_recovered_records",
     "Changelog records read at recovery, by table.",
@@ -91,3 +97,15 @@ SINK_INSERT_SECONDS = Histogram(
 SINK_RETRIES = Counter("receipts_sink_retries", "Inserts tried again, by table.", ["table"], registry=REGISTRY)
 SINK_PARKED = Counter("receipts_sink_parked", "Rows ClickHouse refused, by table.", ["table"], registry=REGISTRY)
 SINK_LAG = Gauge("receipts_sink_lag_records", "Records not yet inserted, by topic.", ["topic"], registry=REGISTRY)
+
+# --- dashboard ------------------------------------------------------------------------------------------------------
+DASHBOARD_REQUESTS = Counter(
+    "receipts_dashboard_requests", "Requests of the dashboard by status.", ["status"], registry=REGISTRY
+)
+DASHBOARD_QUERY_SECONDS = Histogram(
+    "receipts_dashboard_query_seconds", "Time of one query on ClickHouse, by name.", ["query"], registry=REGISTRY
+)
+DASHBOARD_VIEWERS = Gauge("receipts_dashboard_viewers", "Open live streams.", registry=REGISTRY)
+DASHBOARD_CUT_OFF = Counter(
+    "receipts_dashboard_cut_off", "Live streams ended because their reader was too slow.", registry=REGISTRY
+)

@@ -12,6 +12,7 @@ from processors.receipts import Retention
 from processors.state import open_state
 from processors.steps import Engines, ReceiptsStep, TotalsStep
 from schemas import topics
+from schemas.alert_rules import load
 
 TOTALS_EVERY_S = 1.0
 """A window's total is published at most this often."""
@@ -44,6 +45,7 @@ def build(settings: Settings) -> Processor:
         settings.raw_partitions,
         retention_of(settings),
         lambda partition: open_state(settings.state_store, folder, partition),
+        load(settings.rules_file).message_rules,
     )
     app = BatchApp(
         topics.APP_ID,

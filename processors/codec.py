@@ -10,7 +10,7 @@ from core.errors import ReceiptstreamError
 from processors.windows import Partial, WindowKey
 from schemas import keys
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 
 class UnknownFormatError(ReceiptstreamError):
@@ -31,6 +31,8 @@ class Fact(msgspec.Struct, frozen=True, gc=False):
     """The raw offset that first told the status."""
     received: int
     """Epoch ms; says when the message is forgotten."""
+    channel_id: str
+    session_id: str
 
 
 def fact_key(org_id: str, message_id: str, status: str) -> bytes:
@@ -38,21 +40,23 @@ def fact_key(org_id: str, message_id: str, status: str) -> bytes:
     return keys.join(org_id, message_id, status)
 
 
-def encode_fact(time: int, offset: int, received: int) -> bytes:
+def encode_fact(time: int, offset: int, received: int, channel_id: str, session_id: str) -> bytes:
     """Return the changelog value of a fact."""
-    return b"%d,%d,%d,%d" % (VERSION, time, offset, received)
+    return b"%d,%d,%d,%d,%b" % (VERSION, time, offset, received, keys.join(channel_id, session_id))
 
 
 def decode_fact(key: bytes, value: bytes) -> Fact:
-    """Read a record of the messages changelog. Raises UnknownFormatError."""
+    """Read a fact of the messages changelog. Raises UnknownFormatError."""
     try:
         org_id, message_id, status = keys.split(key)
-        version, time, offset, received = map(int, value.split(b","))
+        version, time, offset, received, ids = value.split(b",", 4)
+        channel_id, session_id = keys.split(ids)
+        fact = Fact(org_id, message_id, status, int(time), int(offset), int(received), channel_id, session_id)
     except ValueError as error:
-        raise _unknown("messages", key) from error
-    if version != VERSION:
-        raise _unknown("messages", key)
-    return Fact(org_id, message_id, status, time, offset, received)
+        raise unknown("messages", key) from error
+    if int(version) != VERSION:
+        raise unknown("messages", key)
+    return fact
 
 
 class PartialRecord(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -113,9 +117,9 @@ def decode_partial(key: bytes, value: bytes) -> PartialRecord:
     try:
         record = _decode_partial(value)
     except msgspec.DecodeError as error:
-        raise _unknown("partials", key) from error
+        raise unknown("partials", key) from error
     if record.version != VERSION:
-        raise _unknown("partials", key)
+        raise unknown("partials", key)
     return record
 
 
@@ -126,7 +130,8 @@ _encode = msgspec.json.Encoder().encode
 _decode_partial = msgspec.json.Decoder(PartialRecord).decode
 
 
-def _unknown(table: str, key: bytes) -> UnknownFormatError:
+def unknown(table: str, key: bytes) -> UnknownFormatError:
+    """Return the error of a changelog record that cannot be read."""
     return UnknownFormatError(
         f"the {table} changelog holds a record of an unknown format at key {key!r}",
         fix="Run the release that wrote it, or a newer one",

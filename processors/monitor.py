@@ -61,10 +61,13 @@ class Monitor:
             tally, engine.tally = engine.tally, Tally()
             for outcome in ("applied", "duplicate", "parked", "other", "forgotten"):
                 metrics.PROCESSOR_RECORDS.labels(outcome).inc(getattr(tally, outcome))
+            for (rule, state), count in tally.alerts.items():
+                metrics.PROCESSOR_ALERTS.labels(rule, state).inc(count)
             metrics.PROCESSOR_LATE.inc(tally.late)
             metrics.PROCESSOR_TRANSPORT.labels("closed_window").inc(tally.closed)
         metrics.PROCESSOR_OPEN_MESSAGES.set(sum(engine.messages for engine in engines.receipts.values()))
         metrics.PROCESSOR_OPEN_WINDOWS.set(sum(engine.windows for engine in engines.receipts.values()))
+        metrics.PROCESSOR_DEADLINES.set(sum(engine.alerts.pending for engine in engines.receipts.values()))
         for table in self._processor.tables:
             recovered, table.recovered = table.recovered, 0
             self._recovered += recovered

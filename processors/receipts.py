@@ -11,16 +11,20 @@ outbox. The same records give the same outputs however they are batched, and aga
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from core.clock import iso
 from core.kafka import partition_of
 from processors import codec, rules
+from processors.abilities import Abilities
+from processors.alerts import Alerts, Publish, Told, encode_alert
+from processors.expiry import MessageKey
 from processors.ports import Append, Outbox, Record
 from processors.reading import Raw, clocks_of, read_headers, transition_row
 from processors.rules import Applied, Duplicate
-from processors.state import MemoryState, State, message_key, statuses
+from processors.state import MemoryState, Place, State, message_key, statuses
 from processors.windows import (
     CONTRADICTIONS,
     DUPLICATES,
@@ -35,10 +39,16 @@ from processors.windows import (
     minute_of,
 )
 from schemas import keys, topics
-from schemas.events import Rejected, StatusEvent, decode
+from schemas.alert_rules import MessageRule
+from schemas.events import MESSAGE_EVENT, OtherEvent, Rejected, StatusEvent, channel_type_of, decode
+from schemas.records import Alert
 
 FORGET_AT_ONCE: Final = 20_000
 """Most messages forgotten in one checkpoint, so that none takes long."""
+
+
+ON_THE_WAY_MS: Final = 300
+"""How long a record may take from its receipt into the log without being overtaken by a deadline."""
 
 
 class Retention(NamedTuple):
@@ -54,19 +64,39 @@ class Retention(NamedTuple):
         return self.window + self.spool + MINUTE_MS
 
 
+class Outputs(NamedTuple):
+    """Where a step appends what follows from raw records."""
+
+    facts: Append
+    kept: Append
+    """To the same changelog: what is kept of alerts."""
+    transitions: Append
+    alerts: Publish
+
+
 class Tally:
     """How many records had which outcome since the last `take`."""
 
-    __slots__ = ("applied", "closed", "duplicate", "forgotten", "late", "other", "parked")
+    __slots__ = ("alerts", "applied", "closed", "duplicate", "forgotten", "late", "other", "parked")
 
     def __init__(self) -> None:
+        self.alerts: Counter[tuple[str, str]] = Counter()
+        """By rule and state."""
         self.applied = self.duplicate = self.parked = self.other = self.late = self.forgotten = self.closed = 0
 
 
 class Receipts:
     """State and partials of one raw partition."""
 
-    def __init__(self, partition: int, partitions: int, retention: Retention, state: State | None = None) -> None:
+    def __init__(
+        self,
+        partition: int,
+        partitions: int,
+        retention: Retention,
+        state: State | None = None,
+        watch: tuple[MessageRule, ...] = (),
+    ) -> None:
+        """Begin with what the state has on disk; `watch` are the alert rules."""
         self.partition = partition
         self.tally = Tally()
         self.watermark = 0
@@ -77,6 +107,14 @@ class Receipts:
         self._windows: dict[WindowKey, Partial] = {}
         self._dirty: set[WindowKey] = set()
         self._swept = 0
+        self._abilities = Abilities()
+        self.alerts = Alerts(watch, self._abilities, self.state.ladder)
+        self._adopted = False
+        for name, value in self.state.alerts():
+            self.alerts.restore(name, value)
+        for org_id, key, known, place in self.state.newest():
+            for told in _ladder_of(org_id, key, known, place):
+                self.alerts.restore_fact(told)
 
     @property
     def messages(self) -> int:
@@ -91,19 +129,28 @@ class Receipts:
     # --- recovery ---------------------------------------------------------------------------------------------------
 
     def restore_fact(self, key: bytes, value: bytes | None) -> None:
-        """Apply a record of the messages changelog; None forgets the fact."""
+        """Apply a record of the messages changelog; None forgets the fact or alert."""
+        if self.alerts.restore(key, value):
+            self.state.keep_alert(key, value)
+            return
         if value is None:
             org_id, message_id, status = keys.split(key)
             self.state.drop(org_id, message_key(message_id), status)
             return
         fact = codec.decode_fact(key, value)
-        packed = rules.pack(fact.time, fact.offset)
-        self.state.set(fact.org_id, message_key(fact.message_id), fact.status, packed, fact.received)
+        packed = rules.pack(fact.time, fact.offset, fact.received)
+        name, place = message_key(fact.message_id), (fact.channel_id, fact.session_id)
+        self.state.set(fact.org_id, name, fact.status, packed, place)
+        rank = rules.RANKS.get(fact.status)
+        if rank is not None:
+            self.alerts.restore_fact(Told(fact.org_id, name, *place, rank, fact.time, fact.received, fact.offset))
 
     def restore_window(self, key: bytes, value: bytes | None) -> None:
         """Apply a record of the partials changelog; None drops the window."""
         if key == codec.WATERMARK_KEY:
             self.watermark = max(self.watermark, int(value or 0))
+            return
+        if value is not None and (self._abilities.restore(key, value) or self.alerts.restore_adoption(key, value)):
             return
         if value is None:
             org_id, channel_id, start = keys.split(key)
@@ -118,8 +165,8 @@ class Receipts:
 
     def process(self, records: Iterable[Record], outbox: Outbox, now: int) -> None:
         """Decide on raw records in offset order; append facts, transitions and dead letters. `now` in epoch ms."""
-        facts = outbox.to(topics.changelog(topics.MESSAGES_TABLE), self.partition)
-        transitions = outbox.to(topics.TRANSITIONS, self.partition)
+        self._adopt()
+        out = self._outputs(outbox)
         ceiling = now + FUTURE_MS
         for record in records:
             raw = read_headers(record, self.partition)
@@ -128,16 +175,38 @@ class Receipts:
                 continue
             event = decode(record.value or b"")
             if isinstance(event, StatusEvent):
-                self._status(event, raw, facts, transitions)
+                self._status(event, raw, out)
             elif isinstance(event, Rejected):
                 self._park(record, event, outbox, now)
             else:
-                self.tally.other += 1
+                self._other(event, record)
             # A received time in the future is a broken clock; it must not close windows.
             self.watermark = max(self.watermark, min(raw.received, ceiling))
         self.state.flush()
 
-    def _status(self, event: StatusEvent, raw: Raw, facts: Append, transitions: Append) -> None:
+    def _outputs(self, outbox: Outbox) -> Outputs:
+        facts = outbox.to(topics.changelog(topics.MESSAGES_TABLE), self.partition)
+
+        def kept(key: bytes | None, value: bytes | None, _: object = None) -> None:
+            self.state.keep_alert(key or b"", value)
+            facts(key, value)
+
+        alerts = outbox.to(topics.ALERTS, self.partition)
+
+        def alert(row: Alert) -> None:
+            self.tally.alerts[row.rule, row.state] += 1
+            alerts(row.alert_id.encode(), encode_alert(row))
+
+        return Outputs(facts, kept, outbox.to(topics.TRANSITIONS, self.partition), alert)
+
+    def _other(self, event: OtherEvent, record: Record) -> None:
+        self.tally.other += 1
+        if event.event_type == MESSAGE_EVENT:
+            told = channel_type_of(record.value or b"")
+            if told is not None:
+                self._abilities.learn_type(event.org_id, *told)
+
+    def _status(self, event: StatusEvent, raw: Raw, out: Outputs) -> None:
         clocks = clocks_of(event, raw.received)
         time = clocks.time
         key = message_key(event.message_id)
@@ -158,13 +227,19 @@ class Receipts:
             self.tally.forgotten += 1
             return
         row = transition_row(event, raw, clocks, outcome, self.partition)
-        transitions(event.message_id.encode(), row)
-        facts(
+        out.transitions(event.message_id.encode(), row)
+        out.facts(
             codec.fact_key(event.org_id, event.message_id, event.new_status),
-            codec.encode_fact(time, raw.offset, raw.received),
+            codec.encode_fact(time, raw.offset, raw.received, event.channel_id, event.session_id),
         )
         if not fact:
-            self.state.set(event.org_id, key, event.new_status, rules.pack(time, raw.offset), raw.received)
+            packed = rules.pack(time, raw.offset, raw.received)
+            place = (event.channel_id, event.session_id)
+            self.state.set(event.org_id, key, event.new_status, packed, place)
+        if rank is not None:
+            self._abilities.learn_status(event.org_id, event.channel_id, rank)
+            told = Told(event.org_id, key, event.channel_id, event.session_id, rank, time, raw.received, raw.offset)
+            self.alerts.told(told, self.state.ladder(event.org_id, key), out.kept, out.alerts)
         self.tally.applied += 1
         self._count(event, raw, time, rank, outcome)
 
@@ -228,6 +303,18 @@ class Receipts:
         """Publish every window again at the next checkpoint."""
         self._dirty.update(self._windows)
 
+    # --- alerts -----------------------------------------------------------------------------------------------------
+
+    def tick(self, seen_until: int | None) -> bool:
+        """Move the alerts' clock on, and tell whether a checkpoint would open or publish one.
+
+        `seen_until`: everything in the log at that moment (epoch ms) is processed; None: there is more, so that the
+        clock is that of the log itself.
+        """
+        clock = (self.watermark if seen_until is None else seen_until) - ON_THE_WAY_MS
+        self.alerts.clock = max(self.alerts.clock, clock)
+        return self.alerts.wanting
+
     # --- checkpoint -------------------------------------------------------------------------------------------------
 
     @property
@@ -244,8 +331,13 @@ class Receipts:
             log(name, value)
             outbox.to(topics.PARTIALS, partition_of(name, self._partitions))(name, value)
         self._dirty.clear()
+        self._adopt()
+        for name, value in (*self._abilities.changes(), *self.alerts.adoptions().items()):
+            log(name, value)
+        out = self._outputs(outbox)
+        self.alerts.checkpoint(out.kept, out.alerts)
         self._drop_windows(log)
-        self._forget_messages(outbox)
+        self._forget_messages(out)
         log(codec.WATERMARK_KEY, b"%d" % self.watermark)
         self.state.flush()
 
@@ -259,12 +351,28 @@ class Receipts:
             del self._windows[key]
             log(codec.window_key(key), None)
 
-    def _forget_messages(self, outbox: Outbox) -> None:
-        facts = outbox.to(topics.changelog(topics.MESSAGES_TABLE), self.partition)
+    def _adopt(self) -> None:
+        """Let the alert rules know how far the log had come when this process took it over."""
+        if not self._adopted:
+            self._adopted = True
+            self.alerts.adopt(self.watermark)
+
+    def _forget_messages(self, out: Outputs) -> None:
         for org_id, key in self.state.due(self.watermark - self._retention.state, FORGET_AT_ONCE):
             for status in statuses(self.state, org_id, key):
                 self.state.drop(org_id, key, status)
-                facts(codec.fact_key(org_id, str(key), status), None)
+                out.facts(codec.fact_key(org_id, str(key), status), None)
+            self.alerts.forget(org_id, key, out.kept)
+
+
+def _ladder_of(org_id: str, key: MessageKey, known: int, place: Place) -> Iterator[Told]:
+    """Yield the highest ladder fact of a message on disk: a lower one has no deadline any more."""
+    for rank in reversed(range(len(rules.RANKS))):
+        fact = rules.fact_of(known, rank)
+        if fact:
+            time, received, offset = rules.time_of(fact), rules.received_of(fact), rules.offset_of(fact)
+            yield Told(org_id, key, *place, rank, time, received, offset)
+            return
 
 
 def _count_outcome(window: Partial, rank: int | None, outcome: Applied | Duplicate, *, late: bool) -> None:

@@ -3,9 +3,9 @@
 Everything is decided from the record and the raw offsets of earlier records, never from the time of processing, so a
 replay after a crash decides the same. "Known" means: told by a record with a lower offset.
 
-What is known of one message is one integer: for each ladder status 84 bits, `time << 40 | offset + 1`, or 0 where the
-status was not told. (An integer per message is the smallest thing Python can hold, and the garbage collector never
-looks at it.)
+What is known of one message is one integer: for each ladder status 117 bits, its time, how much later it was received,
+and `offset + 1`, or 0 where the status was not told. (An integer per message is the smallest thing Python can hold, and
+the garbage collector never looks at it.)
 """
 
 from __future__ import annotations
@@ -20,7 +20,11 @@ SENT, DELIVERED, READ = range(3)
 RANKS: Final = {status: rank for rank, status in enumerate(LADDER)}
 
 OFFSET_BITS: Final = 40
-FACT_BITS: Final = 84
+LAG_BITS: Final = 33
+TIME_SHIFT: Final = OFFSET_BITS + LAG_BITS
+FACT_BITS: Final = TIME_SHIFT + 44
+_LAG_BASE: Final = 1 << 31
+_LAG_TOP: Final = (1 << LAG_BITS) - 1
 _OFFSET_MASK: Final = (1 << OFFSET_BITS) - 1
 _FACT_MASK: Final = (1 << FACT_BITS) - 1
 _NEVER: Final = 1 << OFFSET_BITS
@@ -49,14 +53,23 @@ DUPLICATE: Final = Duplicate()
 OFF_LADDER: Final = Applied(0, False, False, None, None, 0, 0)
 
 
-def pack(time: int, offset: int) -> int:
-    """Make a fact of a time (epoch ms) and the raw offset that told it."""
-    return time << OFFSET_BITS | (offset + 1)
+def pack(time: int, offset: int, received: int) -> int:
+    """Make a fact of a time and a received time (epoch ms) and the raw offset that told it.
+
+    The received time is kept as long as it is less than 24 days before or 74 days after the time; else as that.
+    """
+    lag = min(max(received - time + _LAG_BASE, 0), _LAG_TOP)
+    return time << TIME_SHIFT | lag << OFFSET_BITS | (offset + 1)
 
 
 def time_of(fact: int) -> int:
     """Return a fact's time, epoch ms."""
-    return fact >> OFFSET_BITS
+    return fact >> TIME_SHIFT
+
+
+def received_of(fact: int) -> int:
+    """Return when the fact's record was received, epoch ms."""
+    return (fact >> TIME_SHIFT) + (fact >> OFFSET_BITS & _LAG_TOP) - _LAG_BASE
 
 
 def offset_of(fact: int) -> int:
@@ -123,7 +136,7 @@ class _Pairs(NamedTuple):
 
 def _pairs(rank: int, time: int, facts: tuple[int, ...], told: tuple[bool, ...]) -> _Pairs:
     """Return the latencies of the pairs that this record completes, and the times whose minutes they are counted in."""
-    sent, delivered, read = (time if each == rank else fact >> OFFSET_BITS for each, fact in enumerate(facts))
+    sent, delivered, read = (time if each == rank else fact >> TIME_SHIFT for each, fact in enumerate(facts))
     delivery = (rank == DELIVERED and told[SENT]) or (rank == SENT and told[DELIVERED])
     reading = (rank == READ and told[DELIVERED]) or (rank == DELIVERED and told[READ])
     return _Pairs(

@@ -13,6 +13,9 @@ from processors import rules
 from processors.expiry import HOUR_MS, Expiry, MessageKey
 from schemas import keys
 
+Place = tuple[str, str]
+"""Channel and session of a record, '' where it names none."""
+
 
 class State(Protocol):
     """Facts by org, message and status. A fact is packed as in `processors.rules`; 0 stands for none."""
@@ -29,11 +32,20 @@ class State(Protocol):
     def off_ladder(self, org_id: str, key: MessageKey) -> dict[str, int]:
         """Return a message's facts off the ladder, by status."""
 
-    def set(self, org_id: str, key: MessageKey, status: str, fact: int, received: int) -> None:
-        """Set a fact unless one with a lower offset is set; `received` (epoch ms) says when it may be forgotten."""
+    def set(self, org_id: str, key: MessageKey, status: str, fact: int, place: Place) -> None:
+        """Set a fact unless one with a lower offset is set; its received time says when it may be forgotten."""
 
     def drop(self, org_id: str, key: MessageKey, status: str) -> None:
         """Forget a fact."""
+
+    def keep_alert(self, name: bytes, value: bytes | None) -> None:
+        """Keep a record of an alert, as the changelog has it."""
+
+    def alerts(self) -> Iterator[tuple[bytes, bytes]]:
+        """Yield the alerts that were on disk when the state was opened."""
+
+    def newest(self) -> Iterator[tuple[str, MessageKey, int, Place]]:
+        """Yield the messages that were on disk: org, key, ladder facts, and the place of the highest of them."""
 
     def due(self, limit: int, most: int) -> Iterator[tuple[str, MessageKey]]:
         """Yield up to `most` messages first heard of before `limit` (epoch ms), oldest first, each once."""
@@ -78,15 +90,16 @@ class MemoryState:
         """Return a message's facts off the ladder."""
         return self._off_ladder.get((org_id, key), {})
 
-    def set(self, org_id: str, key: MessageKey, status: str, fact: int, received: int) -> None:
-        """Set a fact."""
+    def set(self, org_id: str, key: MessageKey, status: str, fact: int, place: Place) -> None:
+        """Set a fact; its place is in the changelog."""
+        del place
         rank = rules.RANKS.get(status)
         messages = self._ladder.get(org_id)
         if messages is None:
             messages = self._ladder[org_id] = {}
         known = messages.get(key, 0)
         if not known and (org_id, key) not in self._off_ladder:
-            self._expiry.add(org_id, key, received)
+            self._expiry.add(org_id, key, rules.received_of(fact))
         if rank is not None:
             messages[key] = rules.with_fact(known, rank, fact)
         else:
@@ -108,6 +121,17 @@ class MemoryState:
         else:
             messages.pop(key, None)
 
+    def keep_alert(self, name: bytes, value: bytes | None) -> None:
+        """Do nothing: the changelog is this state's disk."""
+
+    def alerts(self) -> Iterator[tuple[bytes, bytes]]:
+        """Yield nothing."""
+        return iter(())
+
+    def newest(self) -> Iterator[tuple[str, MessageKey, int, Place]]:
+        """Yield nothing."""
+        return iter(())
+
     def due(self, limit: int, most: int) -> Iterator[tuple[str, MessageKey]]:
         """Yield messages to forget."""
         return self._expiry.due(limit, most)
@@ -123,11 +147,23 @@ _POSITION: Final = b"p"
 _COUNT: Final = b"n"
 _MESSAGE: Final = b"m"
 _EXPIRY: Final = b"x"
-_KNOWN_BYTES: Final = 32
+_ALERT: Final = b"a"
+_KNOWN_BYTES: Final = 44
 _HOUR_BYTES: Final = 4
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(dict[str, str]).decode
 _DIGITS: Final = 20
+
+
+class _Rest(msgspec.Struct, array_like=True):
+    """What stands behind a message's ladder facts."""
+
+    channel_id: str = ""
+    session_id: str = ""
+    others: dict[str, str] = {}
+    """Facts off the ladder by status, as text: JSON readers differ on integers of that size."""
+
+
+_decode = msgspec.json.Decoder(_Rest).decode
 
 
 class RocksState:
@@ -154,29 +190,31 @@ class RocksState:
     def ladder(self, org_id: str, key: MessageKey) -> int:
         """Return a message's integer of ladder facts."""
         value = self._get(self._name(org_id, key))
-        return int.from_bytes(value[:_KNOWN_BYTES], "little") if value else 0
+        return _known_of(value) if value else 0
 
     def off_ladder(self, org_id: str, key: MessageKey) -> dict[str, int]:
         """Return a message's facts off the ladder."""
         value = self._get(self._name(org_id, key))
-        return _off_ladder_of(value) if value else {}
+        return _off_ladder_of(_rest_of(value)) if value else {}
 
-    def set(self, org_id: str, key: MessageKey, status: str, fact: int, received: int) -> None:
+    def set(self, org_id: str, key: MessageKey, status: str, fact: int, place: Place) -> None:
         """Set a fact."""
         name = self._name(org_id, key)
         value = self._get(name)
         if not value:
             self._count += 1
-            hour = (received // HOUR_MS).to_bytes(_HOUR_BYTES, "big")
+            hour = (rules.received_of(fact) // HOUR_MS).to_bytes(_HOUR_BYTES, "big")
             self._changed[_EXPIRY + hour + name[1:]] = b""
-            value = bytes(_KNOWN_BYTES)
-        known, others = int.from_bytes(value[:_KNOWN_BYTES], "little"), _off_ladder_of(value)
+        known, rest = (_known_of(value), _rest_of(value)) if value else (0, _Rest())
         rank = rules.RANKS.get(status)
         if rank is not None:
             known = rules.with_fact(known, rank, fact)
+            if not known >> (rank + 1) * rules.FACT_BITS:
+                rest.channel_id, rest.session_id = place
         else:
-            others = _with_off_ladder(others, status, fact)
-        self._changed[name] = _value(known, others)
+            others = _with_off_ladder(_off_ladder_of(rest), status, fact)
+            rest.others = {each: str(packed) for each, packed in others.items()}
+        self._changed[name] = _value(known, rest)
 
     def drop(self, org_id: str, key: MessageKey, status: str) -> None:
         """Forget a fact."""
@@ -184,17 +222,39 @@ class RocksState:
         value = self._get(name)
         if not value:
             return
-        known, others = int.from_bytes(value[:_KNOWN_BYTES], "little"), _off_ladder_of(value)
+        known, rest = _known_of(value), _rest_of(value)
         rank = rules.RANKS.get(status)
         if rank is not None:
             known = rules.without_fact(known, rank)
         else:
-            others.pop(status, None)
-        if known or others:
-            self._changed[name] = _value(known, others)
+            rest.others.pop(status, None)
+        if known or rest.others:
+            self._changed[name] = _value(known, rest)
         else:
             self._changed[name] = None
             self._count -= 1
+
+    def keep_alert(self, name: bytes, value: bytes | None) -> None:
+        """Keep a record of an alert."""
+        self._changed[_ALERT + name] = value
+
+    def alerts(self) -> Iterator[tuple[bytes, bytes]]:
+        """Yield the alerts on disk."""
+        for name, value in self._under(_ALERT):
+            yield name[1:], value
+
+    def newest(self) -> Iterator[tuple[str, MessageKey, int, Place]]:
+        """Yield the messages on disk."""
+        for name, value in self._under(_MESSAGE):
+            org_id, message_id = keys.split(name[1:])
+            rest = _rest_of(value)
+            yield org_id, message_key(message_id), _known_of(value), (rest.channel_id, rest.session_id)
+
+    def _under(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        for name, value in self._db.items(from_key=prefix):
+            if bytes(name)[:1] != prefix:  # type: ignore[arg-type]  # raw mode: keys are bytes
+                return
+            yield bytes(name), bytes(value)  # type: ignore[arg-type]  # and values too
 
     def due(self, limit: int, most: int) -> Iterator[tuple[str, MessageKey]]:
         """Yield messages to forget."""
@@ -238,15 +298,20 @@ class RocksState:
         return _MESSAGE + keys.join(org_id, str(key))
 
 
-def _value(known: int, others: dict[str, int]) -> bytes:
-    # JSON readers differ on integers of 84 bits; as text they are safe.
-    tail = _encode({status: str(fact) for status, fact in others.items()}) if others else b""
-    return known.to_bytes(_KNOWN_BYTES, "little") + tail
+def _value(known: int, rest: _Rest) -> bytes:
+    return known.to_bytes(_KNOWN_BYTES, "little") + _encode(rest)
 
 
-def _off_ladder_of(value: bytes) -> dict[str, int]:
-    tail = value[_KNOWN_BYTES:]
-    return {status: int(fact) for status, fact in _decode(tail).items()} if tail else {}
+def _known_of(value: bytes) -> int:
+    return int.from_bytes(value[:_KNOWN_BYTES], "little")
+
+
+def _rest_of(value: bytes) -> _Rest:
+    return _decode(value[_KNOWN_BYTES:])
+
+
+def _off_ladder_of(rest: _Rest) -> dict[str, int]:
+    return {status: int(fact) for status, fact in rest.others.items()}
 
 
 def message_key(message_id: str) -> MessageKey:

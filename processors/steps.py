@@ -11,6 +11,7 @@ from processors.receipts import Receipts, Retention
 from processors.state import State
 from processors.totals import Totals
 from schemas import topics
+from schemas.alert_rules import MessageRule
 
 
 class ReceiptsStep:
@@ -26,6 +27,10 @@ class ReceiptsStep:
     def checkpoint(self, outbox: Outbox) -> None:
         """Write and publish the partials that changed."""
         self._engine.checkpoint(outbox)
+
+    def wants_checkpoint(self, seen_until: int | None) -> bool:
+        """Tell whether an alert is due."""
+        return self._engine.tick(seen_until)
 
     def rewrite(self, topic: str, partition: int) -> None:
         """Write the partials again. Facts need it not: whoever writes a fact writes the same one."""
@@ -48,6 +53,11 @@ class TotalsStep:
         """Write the partials that changed and publish their windows' totals."""
         self._engine.checkpoint(outbox)
 
+    def wants_checkpoint(self, seen_until: int | None) -> bool:
+        """Tell that nothing happens here by itself."""
+        del seen_until
+        return False
+
     def rewrite(self, topic: str, partition: int) -> None:
         """Write the partials again."""
         if topic == topics.changelog(topics.TOTALS_TABLE) and partition == self._engine.partition:
@@ -57,7 +67,14 @@ class TotalsStep:
 class Engines:
     """The engines of the partitions that this process holds; made when first asked for, dropped when forgotten."""
 
-    def __init__(self, partitions: int, retention: Retention, open_state: Callable[[int], State]) -> None:
+    def __init__(
+        self,
+        partitions: int,
+        retention: Retention,
+        open_state: Callable[[int], State],
+        watch: tuple[MessageRule, ...] = (),
+    ) -> None:
+        self._watch = watch
         self._partitions = partitions
         self._retention = retention
         self._open_state = open_state
@@ -68,7 +85,7 @@ class Engines:
         """Return the first step's engine of a raw partition."""
         if partition not in self.receipts:
             self.receipts[partition] = Receipts(
-                partition, self._partitions, self._retention, self._open_state(partition)
+                partition, self._partitions, self._retention, self._open_state(partition), self._watch
             )
         return self.receipts[partition]
 

@@ -167,6 +167,27 @@ def org_of(text: bytes | msgspec.Raw) -> str:
     return (_id(fields.get("orgId")) if fields else None) or ""
 
 
+class _AddedPayload(msgspec.Struct, gc=False):
+    channelId: _Id  # noqa: N815
+    integration: str
+
+
+class _AddedEnvelope(msgspec.Struct, gc=False):
+    payload: _AddedPayload
+
+
+_decode_added = msgspec.json.Decoder(_AddedEnvelope).decode
+
+
+def channel_type_of(text: bytes | msgspec.Raw) -> tuple[str, str] | None:
+    """Return the channel's id and type (upper case) of an IM_Message_Add, None when it does not tell both."""
+    try:
+        payload = _decode_added(text).payload
+    except _UNREADABLE:
+        return None
+    return (_text_of(payload.channelId), payload.integration.upper()) if payload.integration else None
+
+
 def _text_of(value: int | str) -> str:
     # msgspec refuses integers of more digits than Python prints: str() cannot fail here.
     return value if type(value) is str else str(value)

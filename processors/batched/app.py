@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import faust
@@ -19,6 +20,8 @@ from processors.batched.transport import BatchTransport, use_plain_records
 
 log = logs.get(__name__)
 
+TICK_S = 0.1
+"""How often a step is asked whether it wants a checkpoint although no record came."""
 EXIT_FAILED = 70
 """Exit code of a process that stopped because something could not be written."""
 
@@ -62,6 +65,7 @@ class BatchApp(faust.App):
                     await self._lane(batch.tp, make_step, every).submit(batch, records)
 
         self.agent(source, name=f"step.{topic}")(run)
+        self.timer(TICK_S)(partial(self._tick, topic, make_step, every))
 
     @property
     def batches(self) -> BatchConsumer:
@@ -98,6 +102,13 @@ class BatchApp(faust.App):
         self.batches.events["foreign_write"] += 1
         for lane in self._lanes.values():
             lane.step.rewrite(topic, partition)
+
+    async def _tick(self, topic: str, make_step: MakeStep, every: float) -> None:
+        if not self.started or self.rebalancing:
+            return
+        for tp, seen_until in self.batches.seen_until().items():
+            if tp.topic == topic:
+                self._lane(tp, make_step, every).tick(seen_until)
 
     async def _drain_lanes(self) -> None:
         for lane in list(self._lanes.values()):

@@ -129,21 +129,42 @@ class BatchConsumer(driver.Consumer):
         found = {}
         for tp, cursor in self._cursors.items():
             end: int | None = self.highwater(tp)
-            if end is None:
-                continue
-            # Markers of transactions have offsets too: what was fetched past them to the end is no lag.
-            through = cursor.processed == cursor.fetched and self._fetch_position(tp) >= end
-            found[tp] = 0 if through else max(0, end - cursor.processed)
+            if end is not None:
+                found[tp] = 0 if self._is_through(tp, cursor, end) else max(0, end - cursor.processed)
         return found
 
-    def _fetch_position(self, tp: TP) -> int:
-        """Return the offset that the next fetch of a partition asks for; -1 while it is not known."""
+    def seen_until(self) -> dict[TP, int | None]:
+        """Return, by source partition, a moment (epoch ms) whose records the step has all seen; None where it lags."""
+        if self._frozen:
+            return {}
+        found: dict[TP, int | None] = {}
+        for tp, cursor in self._cursors.items():
+            # Asked before the end is: what was fetched in between makes the moment older, never newer.
+            state = self._fetch_state(tp)
+            moment = state.timestamp if state is not None else None
+            end: int | None = self.highwater(tp)
+            through = end is not None and self._is_through(tp, cursor, end)
+            found[tp] = int(moment) if through and moment else None
+        return found
+
+    def _is_through(self, tp: TP, cursor: Cursor, end: int) -> bool:
+        """Tell whether the step has seen everything up to `end`.
+
+        Markers of transactions have offsets too: what was fetched past them to the end is no lag.
+        """
+        if cursor.processed >= end:
+            return True
+        state = self._fetch_state(tp)
+        fetched = state.position if state is not None and state.has_valid_position else -1
+        return cursor.processed == cursor.fetched and fetched >= end
+
+    def _fetch_state(self, tp: TP) -> Any:
+        """Return aiokafka's own state of an assigned partition; None while there is none."""
         consumer: Any = self._thread._consumer  # noqa: SLF001 -- nothing public is synchronous
-        subscription = consumer._subscription.subscription  # noqa: SLF001
+        subscription = consumer._subscription.subscription if consumer is not None else None  # noqa: SLF001
         if subscription is None or tp not in subscription.assignment.tps:
-            return -1
-        state = subscription.assignment.state_value(tp)
-        return state.position if state.has_valid_position else -1
+            return None
+        return subscription.assignment.state_value(tp)
 
     # --- fetching ---------------------------------------------------------------------------------------------------
 

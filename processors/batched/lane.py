@@ -20,6 +20,13 @@ class Step(Protocol):
     def checkpoint(self, outbox: Outbox) -> None:
         """Append whatever must be written before the offsets of the records so far may be committed."""
 
+    def wants_checkpoint(self, seen_until: int | None) -> bool:
+        """Tell whether a checkpoint is due although no record came; asked several times a second.
+
+        `seen_until`: everything that was in the partition at that moment (epoch ms) has been processed; None while
+        there is more to process.
+        """
+
     def rewrite(self, topic: str, partition: int) -> None:
         """Write this changelog's state again at the next checkpoint.
 
@@ -75,6 +82,13 @@ class Lane:
             self.checkpoint()
         while self._tail is not None and not self._tail.done():
             await asyncio.wait((self._tail,))
+
+    def tick(self, seen_until: int | None) -> None:
+        """Checkpoint when the step wants it, unless one is planned or being written."""
+        if self._tail is not None and not self._tail.done():
+            return
+        if self.step.wants_checkpoint(seen_until) and self._timer is None:
+            self.checkpoint()
 
     def close(self) -> None:
         """Forget the lane: its partition is no longer ours. What is being written may still end."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from sandbox.answer_key import rates, windows
+from sandbox.answer_key import alerts, rates, windows
 from sandbox.answer_key.ladder import Message, Receipt, follow
 from sandbox.answer_key.reading import Added, Told, Unusable, read
 from sandbox.answer_key.records import RawRecord, distinct, misled, of_bodies
@@ -24,7 +24,13 @@ class AnswerKey:
     ledger: dict[str, int]
     """`raw` = `applied` + `duplicate` + `parked` + `other`."""
     messages: dict[tuple[str, str], Message] = field(repr=False)
-    """Every message by org and id, for rules that need more than rows (alerts)."""
+    """Every message by org and id."""
+    types: dict[tuple[str, str], str] = field(repr=False)
+    """Channel types by org and channel."""
+
+    def alerts(self, until_ms: int, rules: Iterable[alerts.Rule] = alerts.DEFAULT_RULES) -> list[Row]:
+        """Return every alert that there must be at a moment."""
+        return alerts.rows(self.messages, self.types, rules, until_ms)
 
 
 def answer(records: Iterable[RawRecord], *, retention_ms: int = RETENTION_MS, now_ms: int | None = None) -> AnswerKey:
@@ -61,6 +67,7 @@ def answer(records: Iterable[RawRecord], *, retention_ms: int = RETENTION_MS, no
             "other": len(known) - len(receipts) - parked,
         },
         messages=messages,
+        types=types,
     )
 
 
@@ -73,7 +80,7 @@ def answer_of_bodies(
     is left out; late records are counted per channel in the table `late`, not per minute.
     """
     exact = answer(of_bodies(bodies, sent_ms), retention_ms=retention_ms, now_ms=now_ms)
-    return AnswerKey(without_arrival(exact.tables), exact.ledger, exact.messages)
+    return AnswerKey(without_arrival(exact.tables), exact.ledger, exact.messages, exact.types)
 
 
 def without_arrival(tables: Tables) -> Tables:

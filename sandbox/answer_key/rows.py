@@ -15,7 +15,7 @@ IDENTITY: dict[str, tuple[str, ...]] = {
     "message_state": ("org_id", "message_id"),
     "channel_windows": ("org_id", "channel_id", "window_start"),
     "channel_rates": ("org_id", "channel_id", "hour"),
-    "alerts": ("alert_id",),
+    "alerts": ("rule", "org_id", "message_id"),
     "late": ("org_id", "channel_id"),
 }
 """What makes a row of each table unique."""

@@ -12,6 +12,7 @@ from uuid import uuid4
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 
+from core.clock import now_ms
 from core.kafka import TopicSpec, create_topics
 from processors.batched import BatchApp, BatchTable, Outbox
 
@@ -37,6 +38,11 @@ class Copying:
     def checkpoint(self, outbox: Outbox) -> None:
         outbox.to(self.lab.changelog, self.partition)(b"last", b"%d" % self.lab.state[self.partition])
 
+    def wants_checkpoint(self, seen_until: int | None) -> bool:
+        if seen_until is not None:
+            self.lab.through[self.partition] = (seen_until, len(self.lab.seen))
+        return False
+
     def rewrite(self, topic: str, partition: int) -> None:
         self.lab.rewritten.append((topic, partition))
 
@@ -52,6 +58,8 @@ class Lab:
         self.state: dict[int, int] = {}
         self.recovered: list[tuple[int, int]] = []
         self.rewritten: list[tuple[str, int]] = []
+        self.through: dict[int, tuple[int, int]] = {}
+        """By partition: until when everything was seen, and how much had been seen when that was said."""
 
     def another(self) -> Lab:
         """Return a second process's view of the same topics."""
@@ -163,6 +171,15 @@ async def test_other_consumers_of_the_process_get_the_records_they_know(lab: Lab
         await until(lambda: len(lab.seen) == 1)
         (copy,) = await read(lab.kafka, lab.target, 0)
     assert isinstance(copy, ConsumerRecord)
+
+
+async def test_a_quiet_partition_tells_until_when_it_was_seen(lab: Lab) -> None:
+    async with lab.running():
+        await until(lambda: len(lab.through) == PARTITIONS)
+        await lab.produce(b"a")
+        written = now_ms()
+        await until(lambda: all(moment > written for moment, _ in lab.through.values()))
+        assert lab.through[0][1] == len(lab.seen) == 1
 
 
 async def test_a_restart_goes_on_where_the_commit_stands_with_its_state(lab: Lab) -> None:

@@ -62,6 +62,7 @@ def test_a_hook_is_where_it_was(owner: type, name: str, parameters: list[str]) -
         (AIOKafkaConsumer.start, ["isolation_level=self._isolation_level", "key_deserializer=self._key_deserializer"]),
         (Assignment.state_value, ["self._tp_state.get"]),
         (TopicPartitionState.position.fget, ["self._position"]),
+        (fetcher.Fetcher._proc_fetch_request, ["tp_state.timestamp = now_ms", "tp_state.highwater ="]),
         (fetcher.PartitionRecords.__init__, ["self._key_deserializer = key_deserializer"]),
         (base.Consumer._filter_committable_offsets, ["_new_offset", "_should_commit"]),
         (Recovery, ["active_offsets", "standby_offsets", "tp_to_table", "active_tps", "signal_recovery_end"]),

@@ -30,13 +30,18 @@ class Writes:
 
 
 class Recording:
-    """A step that names what it was asked for."""
+    """A step that names what it was asked for, and wants what it is told to."""
+
+    wanting = False
 
     def process(self, records: Sequence[Any], outbox: Any) -> None:
         outbox.append(f"batch {records[0].offset}-{records[-1].offset}")
 
     def checkpoint(self, outbox: Any) -> None:
         outbox.append("checkpoint")
+
+    def wants_checkpoint(self, seen_until: int | None) -> bool:
+        return self.wanting and seen_until is not None
 
     def rewrite(self, topic: str, partition: int) -> None:
         raise AssertionError
@@ -50,8 +55,9 @@ class Bench:
         self.acked: list[int] = []
         self.failures: list[BaseException] = []
         new_outbox: Any = list
+        self.step = Recording()
         self.lane = Lane(
-            Recording(),
+            self.step,
             every=every,
             new_outbox=new_outbox,
             send=self.writes.send,
@@ -111,3 +117,26 @@ async def until(condition: Any) -> None:
     async with asyncio.timeout(5):
         while not condition():
             await asyncio.sleep(0)
+
+
+async def test_a_step_that_wants_a_checkpoint_gets_one_though_no_record_came() -> None:
+    bench = Bench(every=0.0)
+    bench.lane.tick(5)
+    assert bench.writes.written == []
+    bench.step.wanting = True
+    bench.lane.tick(None)
+    bench.lane.tick(5)
+    await bench.lane.drain()
+    assert bench.writes.written == [["checkpoint"]]
+
+
+async def test_no_second_checkpoint_is_asked_for_while_one_is_being_written() -> None:
+    bench = Bench(every=0.0)
+    bench.step.wanting = True
+    bench.writes.gate.clear()
+    bench.lane.tick(5)
+    await asyncio.sleep(0)
+    bench.lane.tick(6)
+    bench.writes.gate.set()
+    await bench.lane.drain()
+    assert bench.writes.written == [["checkpoint"]]

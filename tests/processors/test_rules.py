@@ -15,7 +15,7 @@ NAMES = ("SENT", "DELIVERED", "READ")
 def known_of(*facts: tuple[int, int, int]) -> int:
     known = 0
     for rank, time, offset in facts:
-        known = rules.with_fact(known, rank, rules.pack(time, offset))
+        known = rules.with_fact(known, rank, rules.pack(time, offset, time))
     return known
 
 
@@ -26,7 +26,7 @@ def decided(known: int, rank: int, time: int, offset: int, old: str = "") -> App
 
 
 def test_a_fact_gives_back_its_time_and_offset() -> None:
-    fact = rules.pack(9_000_000_000_000, (1 << 40) - 3)
+    fact = rules.pack(9_000_000_000_000, (1 << 40) - 3, 9_000_000_001_000)
     assert (rules.time_of(fact), rules.offset_of(fact)) == (9_000_000_000_000, (1 << 40) - 3)
 
 
@@ -92,8 +92,8 @@ def test_a_replay_sees_only_what_was_known_then() -> None:
 
 def test_a_status_off_the_ladder_is_kept_once() -> None:
     assert rules.decide_off_ladder(0, 3) == Applied(0, False, False, None, None, 0, 0)
-    assert rules.decide_off_ladder(rules.pack(1, 3), 3) != DUPLICATE
-    assert rules.decide_off_ladder(rules.pack(1, 3), 4) is DUPLICATE
+    assert rules.decide_off_ladder(rules.pack(1, 3, 1), 3) != DUPLICATE
+    assert rules.decide_off_ladder(rules.pack(1, 3, 1), 4) is DUPLICATE
 
 
 events = st.lists(
@@ -145,7 +145,7 @@ def test_any_log_of_a_message_is_decided_as_the_plain_implementation_does(log: l
             continue
         assert isinstance(outcome, Applied)
         assert without_times(outcome) == without_times(expected)
-        known = rules.with_fact(known, rank, rules.pack(time, offset))
+        known = rules.with_fact(known, rank, rules.pack(time, offset, time))
 
 
 @given(events)
@@ -153,6 +153,6 @@ def test_replaying_a_whole_log_on_its_final_state_decides_the_same(log: list[tup
     known, first = 0, []
     for offset, (rank, time, old) in enumerate(log):
         first.append(rules.decide(known, rank, time, offset, old))
-        known = rules.with_fact(known, rank, rules.pack(time, offset))
+        known = rules.with_fact(known, rank, rules.pack(time, offset, time))
     again = [rules.decide(known, rank, time, offset, old) for offset, (rank, time, old) in enumerate(log)]
     assert again == first

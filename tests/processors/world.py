@@ -10,10 +10,11 @@ from typing import Any
 
 import orjson
 
-from processors.receipts import Receipts, Retention
+from processors.receipts import ON_THE_WAY_MS, Receipts, Retention
 from processors.state import MemoryState, RocksState, State
 from processors.totals import Totals
 from schemas import topics
+from schemas.alert_rules import MessageRule
 from schemas.times import to_iso
 
 HOUR = 3_600_000
@@ -94,9 +95,19 @@ class ListOutbox:
 class World:
     """One raw partition, its two steps, and everything durable, driven as a lane drives them."""
 
-    def __init__(self, log: list[FakeRecord], *, retention: Retention = RETENTION, disk: Path | None = None) -> None:
+    def __init__(
+        self,
+        log: list[FakeRecord],
+        *,
+        retention: Retention = RETENTION,
+        disk: Path | None = None,
+        watch: tuple[MessageRule, ...] = (),
+        now: int = NOW,
+    ) -> None:
         """Begin with a raw log; `disk`: keep the message state in RocksDB there instead of in memory."""
+        self.now = now
         self.log = log
+        self.watch = watch
         self.retention = retention
         self.disk = disk
         self.state: State = MemoryState()
@@ -109,7 +120,7 @@ class World:
         """Start as a new process does: state from the changelogs, positions from the commits."""
         self.state.close()
         self.state = MemoryState() if self.disk is None else RocksState(self.disk)
-        self.receipts = Receipts(0, 1, self.retention, self.state)
+        self.receipts = Receipts(0, 1, self.retention, self.state, self.watch)
         self.totals = Totals(0, 1, self.retention)
         facts = self.durable[topics.changelog(topics.MESSAGES_TABLE)]
         for record in facts[0 if self.state.position is None else self.state.position + 1 :]:
@@ -133,7 +144,7 @@ class World:
         """Process the next records."""
         outbox = ListOutbox()
         batch = self.log[self.position : self.position + count]
-        self.receipts.process(batch, outbox, NOW)
+        self.receipts.process(batch, outbox, self.now)
         self.position += len(batch)
         self.write(outbox, share=share)
 
@@ -155,11 +166,36 @@ class World:
         if share == 1.0:
             self.committed_partials = len(partials)
 
-    def finish(self) -> None:
-        """Process everything that is left."""
+    def tick(self, seen_until: int | None = None) -> bool:
+        """Let the alerts' clock go on: to a moment, or as far as the log tells."""
+        return self.receipts.tick(seen_until)
+
+    def finish(self, until: int = NOW) -> None:
+        """Process everything that is left, and let all alerts come due until a moment."""
         self.process(len(self.log))
         self.checkpoint()
         self.sum_up()
+        self.settle(until + ON_THE_WAY_MS)
+
+    def settle(self, seen_until: int | None = None) -> None:
+        """Checkpoint until nothing is under way any more."""
+        while self.tick(seen_until):
+            self.checkpoint()
+
+    @staticmethod
+    def decode(record: FakeRecord) -> dict[str, Any]:
+        """Return a record's JSON."""
+        found: dict[str, Any] = orjson.loads(record.value or b"")
+        return found
+
+    def alerts(self) -> dict[str, dict[str, Any]]:
+        """Return the published alerts by id, as in ClickHouse: resolved holds over open."""
+        found: dict[str, dict[str, Any]] = {}
+        for record in self.durable[topics.ALERTS]:
+            row = orjson.loads(record.value or b"")
+            if row["alert_id"] not in found or row["state"] != "open":
+                found[row["alert_id"]] = row
+        return found
 
     def transitions(self) -> dict[tuple[str, str, str], dict[str, Any]]:
         """Return the published transitions by identity: the lowest raw offset holds, as in ClickHouse."""

@@ -1,0 +1,338 @@
+"""Alerts on messages that stay in a status: opened when due, resolved by the next status, each exactly once.
+
+What becomes of a rule on the status that a record `s` told follows from the message's facts:
+
+- nothing, where a higher ladder status was told by a lower offset than `s`;
+- `expired`, where `s` was received more than an hour after it was due: told at once, and never again;
+- otherwise it opens at the later of due and received. The first record `n` of a higher status after `s` prevents that
+  when it was received before, and resolves the alert when not.
+
+One thing the facts do not say: an alert that opened in time although `n` had been received before, on its way through a
+spool. So what was opened is kept beside the facts, in three steps, each in an outbox of its own: the changelog has it;
+then it is published; then the changelog has that it was. A crash may publish an alert twice, but never forgets that it
+did, and a replay publishes nothing again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from enum import IntEnum
+from typing import Final, NamedTuple
+
+import msgspec
+
+from processors import codec, rules
+from processors.abilities import Abilities
+from processors.deadlines import Deadline, Deadlines, Tag
+from processors.expiry import MessageKey
+from processors.ports import Append
+from processors.state import message_key
+from schemas import keys
+from schemas.alert_rules import MessageRule, alert_id
+from schemas.events import LADDER
+from schemas.records import Alert
+from schemas.times import to_iso
+
+EXPIRED_AFTER_MS: Final = 3_600_000
+_KIND: Final = "alert"
+_ADOPTION: Final = b"rule%:"
+"""No id that `keys.join` writes contains a bare percent sign."""
+_encode = msgspec.json.Encoder().encode
+
+
+class Stage(IntEnum):
+    """How far an alert is: while it is opening or resolving, readers may not have heard of it yet."""
+
+    OPENING = 1
+    OPEN = 2
+    RESOLVING = 3
+    RESOLVED = 4
+
+
+class Kept(msgspec.Struct, array_like=True, frozen=True):
+    """An alert as the messages changelog holds it."""
+
+    version: int
+    stage: int
+    rows: tuple[Alert, ...] = ()
+    """What is still to be published."""
+
+
+class Told(NamedTuple):
+    """A ladder status as a record told it first."""
+
+    org_id: str
+    key: MessageKey
+    channel_id: str
+    session_id: str
+    rank: int
+    time: int
+    """Epoch ms, as `received`."""
+    received: int
+    offset: int
+
+
+class Rule(NamedTuple):
+    """A message rule with its number and rank."""
+
+    number: int
+    rank: int
+    after: int
+    """Milliseconds."""
+    rule: MessageRule
+
+
+_decode = msgspec.json.Decoder(Kept).decode
+encode_alert = _encode
+"""Returns the value of im.alerts."""
+Publish = Callable[[Alert], None]
+Ladder = Callable[[str, MessageKey], int]
+
+
+def number(given: Iterable[MessageRule]) -> tuple[Rule, ...]:
+    """Give each rule its number and rank."""
+    return tuple(Rule(at, rules.RANKS[rule.status], rule.after_ms, rule) for at, rule in enumerate(given))
+
+
+def opens_at(rule: Rule, fact: int) -> int:
+    """Return when a rule's alert on a fact opens, unless a higher status prevents it; epoch ms."""
+    return max(rules.time_of(fact) + rule.after, rules.received_of(fact))
+
+
+def is_expired(rule: Rule, fact: int) -> bool:
+    """Tell whether a fact was received too late for an alert."""
+    return rules.received_of(fact) > rules.time_of(fact) + rule.after + EXPIRED_AFTER_MS
+
+
+def first_above(known: int, rank: int) -> int:
+    """Return the lowest offset that told a higher ladder status than `rank`; -1 where none did."""
+    facts = (rules.fact_of(known, above) for above in range(rank + 1, len(LADDER)))
+    return min((rules.offset_of(fact) for fact in facts if fact), default=-1)
+
+
+class Alerts:
+    """The alerts and pending deadlines of one raw partition. `ladder` returns what is known of a message."""
+
+    def __init__(self, given: tuple[MessageRule, ...], abilities: Abilities, ladder: Ladder) -> None:
+        self._rules = number(given)
+        self._of_rank = [[rule for rule in self._rules if rule.rank == rank] for rank in range(len(LADDER))]
+        self._below = [[rule for rule in self._rules if rule.rank < rank] for rank in range(len(LADDER))]
+        self._abilities = abilities
+        self._ladder = ladder
+        self._deadlines = Deadlines(self._exact)
+        self._kept: dict[tuple[str, str], dict[MessageKey, int]] = {}
+        """Stages by org and rule name, and by message."""
+        self._unpublished: dict[bytes, tuple[Alert, ...]] = {}
+        """What the changelog has and readers have not, by changelog key."""
+        self._published: dict[bytes, Stage] = {}
+        """What readers have and the changelog does not say yet, by changelog key."""
+        self._adopted: dict[int, int] = {}
+        """By rule number: the watermark (epoch ms) at which it was first seen; 0 when it was there from the start."""
+        self._adoptions: dict[bytes, bytes] = {}
+        self.clock = 0
+        """Epoch ms up to which everything received has been processed, as far as is known."""
+
+    @property
+    def pending(self) -> int:
+        """Deadlines that may still come due."""
+        return len(self._deadlines)
+
+    @property
+    def kept(self) -> int:
+        """Alerts remembered, open or resolved."""
+        return sum(map(len, self._kept.values()))
+
+    @property
+    def wanting(self) -> bool:
+        """Whether a checkpoint would publish or open something."""
+        return bool(self._unpublished or self._published) or self._deadlines.is_due(self.clock)
+
+    # --- processing -------------------------------------------------------------------------------------------------
+
+    def told(self, told: Told, known: int, log: Append, publish: Publish) -> None:
+        """Take a ladder status told first (or by that very record again); `known` holds its fact already."""
+        if self._of_rank[told.rank]:
+            above = first_above(known, told.rank)
+            if above < 0 or above > told.offset:
+                self._plan(told, above, publish)
+        if self._below[told.rank]:
+            self._resolve(told, known, log)
+
+    def _plan(self, told: Told, above: int, publish: Publish) -> None:
+        fact = rules.pack(told.time, told.offset, told.received)
+        for rule in self._of_rank[told.rank]:
+            if is_expired(rule, fact):
+                if self._applies(rule, told.org_id, told.channel_id):
+                    publish(self._row(rule, told, fact, "expired"))
+            elif above < 0:
+                self._pend(rule, told, fact)
+
+    def _pend(self, rule: Rule, told: Told, fact: int) -> None:
+        if _concerns(rule.rule.orgs, told.org_id):
+            deadline = Deadline(Tag(rule.number, told.org_id, told.channel_id), told.key, told.session_id)
+            self._deadlines.add(opens_at(rule, fact), deadline)
+
+    def _resolve(self, told: Told, known: int, log: Append) -> None:
+        for rule in self._below[told.rank]:
+            fact = rules.fact_of(known, rule.rank)
+            if not fact or is_expired(rule, fact) or rules.offset_of(fact) > told.offset:
+                continue
+            if first_above(known, rule.rank) != told.offset:
+                continue
+            stage = self._stage(rule, told.org_id, told.key)
+            if stage == Stage.RESOLVED or (not stage and told.received < opens_at(rule, fact)):
+                continue
+            if not stage and self._is_older(rule, fact):
+                continue
+            if not self._applies(rule, told.org_id, told.channel_id):
+                continue
+            resolved = self._row(rule, told, fact, "resolved", resolved=told.time)
+            # An opening that readers have not seen is told first.
+            opened = () if stage == Stage.OPEN else (self._row(rule, told, fact, "open"),)
+            self._keep(rule, told, Stage.RESOLVING, (*opened, resolved), log)
+
+    # --- checkpoint -------------------------------------------------------------------------------------------------
+
+    def checkpoint(self, log: Append, publish: Publish) -> None:
+        """Go one step on with everything under way, then open what is due."""
+        published, self._published = self._published, {}
+        for name, stage in published.items():
+            log(name, _encode(Kept(codec.VERSION, stage)))
+        unpublished, self._unpublished = self._unpublished, {}
+        for name, rows in unpublished.items():
+            for row in rows:
+                publish(row)
+            self._published[name] = stage = Stage.OPEN if rows[-1].state == "open" else Stage.RESOLVED
+            org_id, message_id, _, rule_name = keys.split(name)
+            self._kept[org_id, rule_name][message_key(message_id)] = stage
+        for _, deadline in self._deadlines.due(self.clock):
+            self._open(deadline, log)
+
+    def _open(self, deadline: Deadline, log: Append) -> None:
+        (at, org_id, channel_id), key, session_id = deadline
+        rule = self._rules[at]
+        known = self._ladder(org_id, key)
+        fact = rules.fact_of(known, rule.rank)
+        # A higher status has decided already; a message forgotten is none of ours.
+        if not fact or first_above(known, rule.rank) >= 0 or self._stage(rule, org_id, key):
+            return
+        if self._is_older(rule, fact):
+            return
+        if self._applies(rule, org_id, channel_id):
+            told = Told(org_id, key, channel_id, session_id, rule.rank, 0, 0, 0)
+            self._keep(rule, told, Stage.OPENING, (self._row(rule, told, fact, "open"),), log)
+
+    def forget(self, org_id: str, key: MessageKey, log: Append) -> None:
+        """Drop what is kept of a message."""
+        for (org, name), kept in self._kept.items():
+            if org == org_id and kept.pop(key, None) is not None:
+                log(keys.join(org_id, str(key), _KIND, name), None)
+
+    # --- recovery ---------------------------------------------------------------------------------------------------
+
+    def restore(self, name: bytes, value: bytes | None) -> bool:
+        """Apply a record of the messages changelog; False when it is not one of an alert."""
+        parts = keys.split(name)
+        if len(parts) != 4 or parts[2] != _KIND:  # noqa: PLR2004 -- as `_keep` makes them
+            return False
+        org_id, message_id, _, rule_name = parts
+        kept = self._kept.setdefault((org_id, rule_name), {})
+        self._unpublished.pop(name, None)
+        if value is None:
+            kept.pop(message_key(message_id), None)
+            return True
+        try:
+            record = _decode(value)
+        except msgspec.DecodeError as error:
+            raise codec.unknown("messages", name) from error
+        if record.version != codec.VERSION:
+            raise codec.unknown("messages", name)
+        kept[message_key(message_id)] = record.stage
+        if record.rows:
+            self._unpublished[name] = record.rows
+        return True
+
+    def restore_fact(self, told: Told) -> None:
+        """Plan the deadlines of a fact; whether they still hold is asked when they come due."""
+        fact = rules.pack(told.time, told.offset, told.received)
+        for rule in self._of_rank[told.rank]:
+            if not is_expired(rule, fact):
+                self._pend(rule, told, fact)
+
+    # --- rules that are new -----------------------------------------------------------------------------------------
+
+    def adopt(self, watermark: int) -> None:
+        """Note since when each rule is known: `watermark` is what was restored, 0 where there was no state."""
+        for rule in self._rules:
+            if rule.number not in self._adopted:
+                self._adopted[rule.number] = watermark
+                self._adoptions[_adoption_key(rule)] = b"%d,%d" % (codec.VERSION, watermark)
+
+    def adoptions(self) -> dict[bytes, bytes]:
+        """Return the records of the partials changelog that say so, each once."""
+        fresh, self._adoptions = self._adoptions, {}
+        return fresh
+
+    def restore_adoption(self, key: bytes, value: bytes) -> bool:
+        """Apply a record of the partials changelog; False when it is none of these."""
+        if not key.startswith(_ADOPTION):
+            return False
+        for rule in self._rules:
+            if key == _adoption_key(rule):
+                self._adopted[rule.number] = int(value.split(b",")[1])
+        return True
+
+    def _is_older(self, rule: Rule, fact: int) -> bool:
+        """Tell whether an alert would have opened long before its rule was there: a new rule raises no storm."""
+        return opens_at(rule, fact) < self._adopted.get(rule.number, 0) - EXPIRED_AFTER_MS
+
+    # --- details ----------------------------------------------------------------------------------------------------
+
+    def _exact(self, deadline: Deadline) -> int | None:
+        tag, key, _ = deadline
+        rule = self._rules[tag.rule]
+        known = self._ladder(tag.org_id, key)
+        fact = rules.fact_of(known, rule.rank)
+        return None if not fact or first_above(known, rule.rank) >= 0 else opens_at(rule, fact)
+
+    def _applies(self, rule: Rule, org_id: str, channel_id: str) -> bool:
+        wanted = rule.rule.channels
+        if not _concerns(rule.rule.orgs, org_id):
+            return False
+        if wanted and channel_id not in wanted and self._abilities.type_of(org_id, channel_id) not in wanted:
+            return False
+        return self._abilities.can_report(org_id, channel_id, rule.rank + 1)
+
+    def _stage(self, rule: Rule, org_id: str, key: MessageKey) -> int:
+        return self._kept.get((org_id, rule.rule.name), {}).get(key, 0)
+
+    def _keep(self, rule: Rule, told: Told, stage: Stage, rows: tuple[Alert, ...], log: Append) -> None:
+        name = keys.join(told.org_id, str(told.key), _KIND, rule.rule.name)
+        log(name, _encode(Kept(codec.VERSION, stage, rows)))
+        self._kept.setdefault((told.org_id, rule.rule.name), {})[told.key] = stage
+        self._unpublished[name] = rows
+        self._published.pop(name, None)
+
+    def _row(self, rule: Rule, told: Told, fact: int, state: str, resolved: int | None = None) -> Alert:
+        message_id = str(told.key)
+        return Alert(
+            alert_id=alert_id(rule.rule.name, told.org_id, message_id),
+            rule=rule.rule.name,
+            state=state,  # type: ignore[arg-type]  # one of the three that callers name
+            followup=rule.rule.followup,
+            org_id=told.org_id,
+            channel_id=told.channel_id,
+            session_id=told.session_id,
+            message_id=message_id,
+            due_time=to_iso(rules.time_of(fact) + rule.after),
+            opened_time=None if state == "expired" else to_iso(opens_at(rule, fact)),
+            resolved_time=None if resolved is None else to_iso(resolved),
+        )
+
+
+def _adoption_key(rule: Rule) -> bytes:
+    return _ADOPTION + keys.join(rule.rule.name, rule.rule.status, str(rule.after))
+
+
+def _concerns(wanted: frozenset[str], given: str) -> bool:
+    return not wanted or given in wanted

@@ -1,0 +1,134 @@
+"""Pending deadlines: which message is due for which rule, in 18 bytes each.
+
+Far ones lie in buckets of a minute, as arrays without their exact time: the message state has it, and is asked when the
+minute comes. Near ones stand in a heap. Nothing is ever removed early: who takes a deadline out looks at the message.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterator
+from heapq import heappop, heappush
+from typing import Final, NamedTuple
+
+from processors.expiry import MessageKey
+
+MINUTE_MS: Final = 60_000
+_WORD: Final = 1 << 64
+_TAGS: Final = 1 << 16
+
+
+class Tag(NamedTuple):
+    """What many deadlines share."""
+
+    rule: int
+    """Number of the rule."""
+    org_id: str
+    channel_id: str
+
+
+class Deadline(NamedTuple):
+    """One message is due for one rule."""
+
+    tag: Tag
+    key: MessageKey
+    session_id: str
+
+
+Exact = Callable[[Deadline], int | None]
+"""Returns when a deadline is due (epoch ms); None where it no longer is."""
+
+
+class _Minute:
+    """The deadlines of one minute: three parallel arrays, and a list of what does not fit them."""
+
+    __slots__ = ("keys", "odd", "sessions", "tags")
+
+    def __init__(self) -> None:
+        self.keys = array("Q")
+        self.sessions = array("Q")
+        self.tags = array("H")
+        self.odd: list[Deadline] = []
+
+
+class Deadlines:
+    """All pending deadlines of one raw partition. `exact` says when one is due."""
+
+    def __init__(self, exact: Exact) -> None:
+        self._exact = exact
+        self._minutes: dict[int, _Minute] = {}
+        self._first: int | None = None
+        """The earliest minute that has a bucket."""
+        self._near: list[tuple[int, int, Deadline]] = []
+        self._near_until = 0
+        """Deadlines before this moment stand in the heap."""
+        self._count = 0
+        self._tags: list[Tag] = []
+        self._numbers: dict[Tag, int] = {}
+
+    def __len__(self) -> int:
+        return sum(len(minute.keys) + len(minute.odd) for minute in self._minutes.values()) + len(self._near)
+
+    def add(self, due: int, deadline: Deadline) -> None:
+        """Remember a deadline; `due` in epoch ms."""
+        if due < self._near_until:
+            self._count += 1
+            heappush(self._near, (due, self._count, deadline))
+            return
+        number = due // MINUTE_MS
+        minute = self._minutes.get(number)
+        if minute is None:
+            minute = self._minutes[number] = _Minute()
+            self._first = number if self._first is None else min(self._first, number)
+        tag, key, session = deadline
+        place = self._numbers.get(tag)
+        if place is None:
+            place = self._numbers[tag] = len(self._tags)
+            self._tags.append(tag)
+        word = _word_of(session)
+        if type(key) is int and key < _WORD and word is not None and place < _TAGS:
+            minute.keys.append(key)
+            minute.sessions.append(word)
+            minute.tags.append(place)
+        else:
+            minute.odd.append(deadline)
+
+    def is_due(self, clock: int) -> bool:
+        """Tell whether anything is due by `clock` (epoch ms)."""
+        self._approach_until(clock)
+        return bool(self._near) and self._near[0][0] <= clock
+
+    def due(self, clock: int) -> Iterator[tuple[int, Deadline]]:
+        """Take out what is due by `clock` (epoch ms), in order of time."""
+        self._approach_until(clock)
+        while self._near and self._near[0][0] <= clock:
+            due, _, deadline = heappop(self._near)
+            yield due, deadline
+
+    def _approach_until(self, clock: int) -> None:
+        """Move the minutes that have begun from their buckets to the heap."""
+        while self._first is not None and self._first * MINUTE_MS <= clock:
+            self._near_until = max(self._near_until, (self._first + 1) * MINUTE_MS)
+            self._unpack(self._minutes.pop(self._first))
+            self._first = min(self._minutes, default=None)
+
+    def _unpack(self, minute: _Minute) -> None:
+        for key, session, place in zip(minute.keys, minute.sessions, minute.tags, strict=True):
+            self._approach(Deadline(self._tags[place], key, str(session) if session else ""))
+        for deadline in minute.odd:
+            self._approach(deadline)
+
+    def _approach(self, deadline: Deadline) -> None:
+        due = self._exact(deadline)
+        if due is not None:
+            self._count += 1
+            heappush(self._near, (due, self._count, deadline))
+
+
+def _word_of(session_id: str) -> int | None:
+    """Return a session id as a number that gives the same text again, 0 for none; None where there is no such."""
+    if not session_id:
+        return 0
+    if session_id.isascii() and session_id.isdecimal() and session_id[0] != "0" and len(session_id) < 20:  # noqa: PLR2004 -- digits of 64 bits
+        return int(session_id)
+    return None

@@ -1,0 +1,57 @@
+"""Pending deadlines come out when they are due, in order, exactly as they were put in, in little memory."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from processors.deadlines import Deadline, Deadlines, Tag
+
+BASE = 1_760_000_000_000
+ids = st.one_of(st.integers(1, 10**20 - 1), st.text(min_size=1, max_size=5).filter(lambda text: not text.isdecimal()))
+sessions = st.sampled_from(["", "0", "007", "50007000000004136", "18446744073709551616", "text", "²"])
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 400_000), ids, sessions, st.integers(0, 2)), max_size=40),
+    st.lists(st.integers(-1000, 500_000), max_size=10),
+)
+def test_each_comes_out_once_when_it_is_due_and_not_before(
+    given_: list[tuple[int, int | str, str, int]], clocks: list[int]
+) -> None:
+    exact: dict[Deadline, int] = {}
+    deadlines = Deadlines(exact.get)
+    for number, (shift, key, session, rule) in enumerate(given_):
+        deadline = Deadline(Tag(rule, f"org{number}", "7"), key, session)
+        exact[deadline] = BASE + shift
+        deadlines.add(BASE + shift, deadline)
+    assert len(deadlines) == len(given_)
+    out: list[Deadline] = []
+    for shift in [*sorted(clocks), 10**7]:
+        clock = BASE + shift
+        expected = deadlines.is_due(clock)
+        found = list(deadlines.due(clock))
+        assert [due for due, _ in found] == sorted(exact[deadline] for _, deadline in found)
+        assert all(due == exact[deadline] <= clock for due, deadline in found)
+        assert bool(found) == expected
+        out += [deadline for _, deadline in found]
+        assert {deadline for deadline, due in exact.items() if due <= clock} <= set(out)
+    assert sorted(map(str, out)) == sorted(map(str, exact))
+    assert len(deadlines) == 0
+
+
+def test_one_that_no_longer_holds_is_dropped_when_its_minute_comes() -> None:
+    deadlines = Deadlines(lambda _: None)
+    deadlines.add(BASE, Deadline(Tag(0, "1", "7"), 5, ""))
+    assert list(deadlines.due(BASE + 1)) == []
+    assert len(deadlines) == 0
+
+
+def test_one_that_is_added_late_is_due_at_once() -> None:
+    early, late = (Deadline(Tag(0, "1", "7"), key, "") for key in (1, 2))
+    due = {early: BASE + 5, late: BASE + 1}
+    deadlines = Deadlines(due.get)
+    deadlines.add(due[early], early)
+    assert list(deadlines.due(BASE + 5)) == [(BASE + 5, early)]
+    deadlines.add(due[late], late)
+    assert list(deadlines.due(BASE + 5)) == [(BASE + 1, late)]
