@@ -1,0 +1,6 @@
+SELECT
+    org_id, message_id, channel_id, session_id, status, sent_time, delivered_time, read_time, delivered_implied,
+    channel_type, direction, created_time
+FROM message_state
+WHERE message_id = {id:String} AND ({org:String} = '' OR org_id = {org:String})
+ORDER BY org_id

@@ -1,0 +1,71 @@
+"""Runs the package's queries on ClickHouse, a few at a time, and makes answers of their rows."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from functools import cache
+from importlib import resources
+from typing import Any, Final, TypeVar
+
+from core import metrics
+from core.clickhouse import ClickHouse, connect
+from core.settings import Settings
+from dashboard.answers import row_of
+
+QUICK_TIMEOUT_S: Final = 20.0
+PATIENT_TIMEOUT_S: Final = 300.0
+QUICK_AT_ONCE: Final = 4
+PATIENT_AT_ONCE: Final = 2
+"""What walks over all messages must leave the warehouse to the sinks."""
+
+T = TypeVar("T")
+_ESCAPES: Final = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\\0", "\b": "\\b"})
+
+
+@cache
+def query(name: str) -> str:
+    """Return the text of queries/NAME.sql."""
+    return resources.files("dashboard.queries").joinpath(f"{name}.sql").read_text()
+
+
+def escaped(value: object) -> str:
+    """Write a value as ClickHouse reads parameters: its tab-separated form."""
+    return str(value).translate(_ESCAPES)
+
+
+class Reader:
+    """Runs queries: quick ones, and patient ones that may take minutes on many messages."""
+
+    def __init__(self, quick: ClickHouse, patient: ClickHouse) -> None:
+        self._quick = (quick, asyncio.Semaphore(QUICK_AT_ONCE))
+        self._patient = (patient, asyncio.Semaphore(PATIENT_AT_ONCE))
+
+    async def raw(self, name: str, asked: Mapping[str, object], *, patient: bool = False) -> list[dict[str, Any]]:
+        """Run queries/NAME.sql with its parameters and return its rows.
+
+        Raises WarehouseUnavailableError, WarehouseRefusedError.
+        """
+        client, at_once = self._patient if patient else self._quick
+        async with at_once:
+            with metrics.DASHBOARD_QUERY_SECONDS.labels(name).time():
+                return await client.rows(query(name), {key: escaped(value) for key, value in asked.items()})
+
+    async def rows(self, name: str, kind: type[T], asked: Mapping[str, object], *, patient: bool = False) -> list[T]:
+        """Run queries/NAME.sql and return its rows as answers of a kind."""
+        return [row_of(kind, row) for row in await self.raw(name, asked, patient=patient)]
+
+    async def ping(self) -> None:
+        """Return when ClickHouse answers. Raises WarehouseUnavailableError, WarehouseRefusedError."""
+        await self._quick[0].ping()
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Reader]:
+    """Open a reader; nothing is sent yet."""
+    async with (
+        connect(settings, timeout_s=QUICK_TIMEOUT_S) as quick,
+        connect(settings, timeout_s=PATIENT_TIMEOUT_S) as patient,
+    ):
+        yield Reader(quick, patient)

@@ -1,0 +1,1 @@
+"""What the browser gets: pages, style and modules, nothing from elsewhere."""
