@@ -136,6 +136,12 @@ def _too_deep() -> NotJson:
 
 # Depth: counting brackets is cheap and nearly always proves that a body is shallow; only else are they followed.
 
+_SHORTEST_DEEP = 2 * MAX_DEPTH
+"""An element of that depth has at least so many bytes."""
+_SHORTEST_DEEP_STATUS = len(
+    '{"eventType":"IM_Message_Status","orgId":1,"payload":{"messageId":1,"messageNewStatus":{"status":"S","":}}}'
+) + 2 * (MAX_DEPTH - 3)
+"""The same of a status event: what makes it one opens three brackets."""
 _STATUS_BRACKETS = 3
 """A status event opens at least these: itself, its payload, its new status."""
 
@@ -149,6 +155,8 @@ for _opening, _closing in (b"[]", b"{}"):
 def _may_be_deep(body: bytes, texts: list[bytes], groups: list[Group]) -> bool:
     """Tell whether some element could be deeper than MAX_DEPTH: it would open at least MAX_DEPTH brackets itself."""
     statuses = sum(group.count for group in groups if group.event_type == STATUS_EVENT)
+    if max(map(len, texts), default=0) < (_SHORTEST_DEEP_STATUS if statuses == len(texts) else _SHORTEST_DEEP):
+        return False
     opened = _opened(body)
     if opened < MAX_DEPTH + _STATUS_BRACKETS * max(statuses - 1, 0):
         return False

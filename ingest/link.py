@@ -17,6 +17,7 @@ from core.errors import BrokerUnavailableError
 from core.kafka import client_options, create_topics
 from core.logs import get
 from core.settings import Settings
+from ingest.records import Batch
 from schemas import topics
 
 log = get(__name__)
@@ -39,6 +40,10 @@ class Limits:
     dead_partitions: int
     raw_bytes: int
     dead_bytes: int
+    batch_bytes: int = BATCH_BYTES
+    """Where a batch is full, before compression."""
+    lz4: bool = False
+    """Whether batches are compressed."""
 
 
 class Link:
@@ -50,11 +55,11 @@ class Link:
         self._producer = producer
         self.limits = limits
 
-    def batch(self) -> Any:
-        """Return an empty batch; `append` returns None when it is full. The first record always fits."""
-        return self._producer.create_batch()
+    def batch(self) -> Batch:
+        """Return an empty batch. The first record always fits."""
+        return Batch(self.limits.batch_bytes, lz4=self.limits.lz4)
 
-    async def send(self, topic: str, partition: int, batch: Any) -> asyncio.Future[Any]:
+    async def send(self, topic: str, partition: int, batch: Batch) -> asyncio.Future[Any]:
         """Queue a batch; the future is done when all in-sync replicas have it. Raises KafkaError, AssertionError."""
         future: asyncio.Future[Any] = await self._producer.send_batch(batch, topic, partition=partition)
         return future
@@ -91,20 +96,18 @@ async def connect(settings: Settings) -> Link:
     if not all(counts.get(spec.name) for spec in specs):
         raise BrokerUnavailableError("the topics of the ingress have no leader yet")
     raw_bytes, dead_bytes = await _largest_batches(bootstrap, (topics.RAW, topics.DEAD))
-    limits = Limits(counts[topics.RAW], counts[topics.DEAD], raw_bytes, dead_bytes)
-    compression = None if settings.ingest_compression == "none" else settings.ingest_compression
     batch_bytes = min(BATCH_BYTES, raw_bytes, dead_bytes)
-    return Link(await _start_producer(settings, batch_bytes, compression), limits)
+    lz4 = settings.ingest_compression == "lz4"
+    limits = Limits(counts[topics.RAW], counts[topics.DEAD], raw_bytes, dead_bytes, batch_bytes, lz4)
+    return Link(await _start_producer(settings), limits)
 
 
-async def _start_producer(settings: Settings, batch_bytes: int, compression: str | None) -> Any:
+async def _start_producer(settings: Settings) -> Any:
     bootstrap = settings.kafka_bootstrap_servers
     producer = AIOKafkaProducer(
         **client_options(bootstrap),
         acks="all",
         enable_idempotence=settings.kafka_idempotence,
-        compression_type=compression,
-        max_batch_size=batch_bytes,
         request_timeout_ms=int(REQUEST_TIMEOUT_S * 1000),
     )
     try:

@@ -14,8 +14,9 @@ from typing import Any
 from core.errors import ConfigError
 from core.kafka import partition_of
 from core.logs import get
-from ingest.delivery import Delivery, Headers
+from ingest.delivery import Delivery
 from ingest.link import Link
+from ingest.records import Batch, encode_headers
 from schemas import topics
 
 log = get(__name__)
@@ -54,8 +55,8 @@ class Generation:
 
     def __init__(self, link: Link) -> None:
         self._link = link
-        self._raw: list[list[Any]] = [[] for _ in range(link.limits.raw_partitions)]
-        self._dead: list[list[Any]] = [[] for _ in range(link.limits.dead_partitions)]
+        self._raw: list[list[Batch]] = [[] for _ in range(link.limits.raw_partitions)]
+        self._dead: list[list[Batch]] = [[] for _ in range(link.limits.dead_partitions)]
         self._waiters: list[asyncio.Future[Outcome]] = []
         self.timer: asyncio.TimerHandle | None = None
         self.answer: asyncio.Future[bool] | None = None
@@ -65,19 +66,23 @@ class Generation:
     def add(self, delivery: Delivery, waiter: asyncio.Future[Outcome]) -> None:
         """Append a request's records to the batches of their partitions."""
         raw, count, stamp = self._raw, len(self._raw), delivery.received_ms
+        last, headers = None, b""
         for key, value, group in delivery.raw:
+            if group is not last:
+                last, headers = group, encode_headers(group.headers)
             runs = raw[partition_of(key, count)]
-            if not runs or runs[-1].append(timestamp=stamp, key=key, value=value, headers=group.headers) is None:
-                self._append_first(runs, stamp, key, value, group.headers)
-        for value, headers in delivery.dead:
+            if not runs or not runs[-1].append(stamp, key, value, headers):
+                self._append_first(runs, stamp, key, value, headers)
+        for value, letter in delivery.dead:
+            headers = encode_headers(letter)
             runs = self._dead[partition_of(value, len(self._dead))]
-            if not runs or runs[-1].append(timestamp=stamp, key=None, value=value, headers=headers) is None:
+            if not runs or not runs[-1].append(stamp, None, value, headers):
                 self._append_first(runs, stamp, None, value, headers)
         self._waiters.append(waiter)
 
-    def _append_first(self, runs: list[Any], stamp: int, key: bytes | None, value: bytes, headers: Headers) -> None:
+    def _append_first(self, runs: list[Batch], stamp: int, key: bytes | None, value: bytes, headers: bytes) -> None:
         batch = self._link.batch()
-        if batch.append(timestamp=stamp, key=key, value=value, headers=headers) is None:
+        if not batch.append(stamp, key, value, headers):
             raise AssertionError("an empty batch refused its first record")
         runs.append(batch)
 

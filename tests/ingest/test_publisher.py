@@ -24,11 +24,11 @@ class FakeBatch:
     def __init__(self) -> None:
         self.values: list[bytes] = []
 
-    def append(self, *, timestamp: int, key: bytes | None, value: bytes, headers: object) -> object | None:
+    def append(self, stamp: int, key: bytes | None, value: bytes, headers: bytes) -> bool:
         if len(self.values) == 3:
-            return None
+            return False
         self.values.append(value)
-        return self
+        return True
 
 
 class FakeLink:
