@@ -7,6 +7,8 @@ What becomes of a rule on the status that a record `s` told follows from the mes
 - otherwise it opens at the later of due and received. The first record `n` of a higher status after `s` prevents that
   when it was received before, and resolves the alert when not.
 
+A rule applies where the channel can report the next status, as far as was known when `s` was told.
+
 One thing the facts do not say: an alert that opened in time although `n` had been received before, on its way through a
 spool. So what was opened is kept beside the facts, in three steps, each in an outbox of its own: the changelog has it;
 then it is published; then the changelog has that it was. A crash may publish an alert twice, but never forgets that it
@@ -162,7 +164,7 @@ class Alerts:
         fact = rules.pack(told.time, told.offset, told.received)
         for rule in self._of_rank[told.rank]:
             if is_expired(rule, fact):
-                if self._applies(rule, told.org_id, told.channel_id):
+                if self._applies(rule, told, fact):
                     publish(self._row(rule, told, fact, "expired"))
             elif above < 0:
                 self._pend(rule, told, fact)
@@ -184,7 +186,7 @@ class Alerts:
                 continue
             if not stage and self._is_older(rule, fact):
                 continue
-            if not self._applies(rule, told.org_id, told.channel_id):
+            if not self._applies(rule, told, fact):
                 continue
             resolved = self._row(rule, told, fact, "resolved", resolved=told.time)
             # An opening that readers have not seen is told first.
@@ -218,8 +220,8 @@ class Alerts:
             return
         if self._is_older(rule, fact):
             return
-        if self._applies(rule, org_id, channel_id):
-            told = Told(org_id, key, channel_id, session_id, rule.rank, 0, 0, 0)
+        told = Told(org_id, key, channel_id, session_id, rule.rank, 0, 0, 0)
+        if self._applies(rule, told, fact):
             self._keep(rule, told, Stage.OPENING, (self._row(rule, told, fact, "open"),), log)
 
     def forget(self, org_id: str, key: MessageKey, log: Append) -> None:
@@ -295,13 +297,15 @@ class Alerts:
         fact = rules.fact_of(known, rule.rank)
         return None if not fact or first_above(known, rule.rank) >= 0 else opens_at(rule, fact)
 
-    def _applies(self, rule: Rule, org_id: str, channel_id: str) -> bool:
-        wanted = rule.rule.channels
+    def _applies(self, rule: Rule, told: Told, fact: int) -> bool:
+        """Tell whether a rule is for this channel, by what was known of it when the fact was told."""
+        org_id, channel_id, wanted = told.org_id, told.channel_id, rule.rule.channels
         if not _concerns(rule.rule.orgs, org_id):
             return False
-        if wanted and channel_id not in wanted and self._abilities.type_of(org_id, channel_id) not in wanted:
+        at = rules.offset_of(fact)
+        if wanted and channel_id not in wanted and self._abilities.type_of(org_id, channel_id, at) not in wanted:
             return False
-        return self._abilities.can_report(org_id, channel_id, rule.rank + 1)
+        return self._abilities.can_report(org_id, channel_id, rule.rank + 1, at)
 
     def _stage(self, rule: Rule, org_id: str, key: MessageKey) -> int:
         return self._kept.get((org_id, rule.rule.name), {}).get(key, 0)

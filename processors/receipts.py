@@ -179,7 +179,7 @@ class Receipts:
             elif isinstance(event, Rejected):
                 self._park(record, event, outbox, now)
             else:
-                self._other(event, record)
+                self._other(event, record, raw)
             # A received time in the future is a broken clock; it must not close windows.
             self.watermark = max(self.watermark, min(raw.received, ceiling))
         self.state.flush()
@@ -199,12 +199,12 @@ class Receipts:
 
         return Outputs(facts, kept, outbox.to(topics.TRANSITIONS, self.partition), alert)
 
-    def _other(self, event: OtherEvent, record: Record) -> None:
+    def _other(self, event: OtherEvent, record: Record, raw: Raw) -> None:
         self.tally.other += 1
         if event.event_type == MESSAGE_EVENT:
             told = channel_type_of(record.value or b"")
             if told is not None:
-                self._abilities.learn_type(event.org_id, *told)
+                self._abilities.learn_type(event.org_id, *told, raw.offset)
 
     def _status(self, event: StatusEvent, raw: Raw, out: Outputs) -> None:
         clocks = clocks_of(event, raw.received)
@@ -237,7 +237,7 @@ class Receipts:
             place = (event.channel_id, event.session_id)
             self.state.set(event.org_id, key, event.new_status, packed, place)
         if rank is not None:
-            self._abilities.learn_status(event.org_id, event.channel_id, rank)
+            self._abilities.learn_status(event.org_id, event.channel_id, rank, raw.offset)
             told = Told(event.org_id, key, event.channel_id, event.session_id, rank, time, raw.received, raw.offset)
             self.alerts.told(told, self.state.ladder(event.org_id, key), out.kept, out.alerts)
         self.tally.applied += 1

@@ -25,12 +25,12 @@ class AnswerKey:
     """`raw` = `applied` + `duplicate` + `parked` + `other`."""
     messages: dict[tuple[str, str], Message] = field(repr=False)
     """Every message by org and id."""
-    types: dict[tuple[str, str], str] = field(repr=False)
-    """Channel types by org and channel."""
+    abilities: alerts.Abilities = field(repr=False)
+    """What each partition knows of its channels."""
 
     def alerts(self, until_ms: int, rules: Iterable[alerts.Rule] = alerts.DEFAULT_RULES) -> list[Row]:
         """Return every alert that there must be at a moment."""
-        return alerts.rows(self.messages, self.types, rules, until_ms)
+        return alerts.rows(self.messages, self.abilities, rules, until_ms)
 
 
 def answer(records: Iterable[RawRecord], *, retention_ms: int = RETENTION_MS, now_ms: int | None = None) -> AnswerKey:
@@ -39,6 +39,7 @@ def answer(records: Iterable[RawRecord], *, retention_ms: int = RETENTION_MS, no
     receipts: list[Receipt] = []
     added: dict[tuple[str, str], Added] = {}
     types: dict[tuple[str, str], str] = {}
+    abilities = alerts.Abilities()
     parked = 0
     for record in known:
         element = Unusable() if misled(record) else read(record.value)
@@ -48,8 +49,14 @@ def answer(records: Iterable[RawRecord], *, retention_ms: int = RETENTION_MS, no
             added.setdefault((element.org_id, element.message_id), element)
             if element.channel_id and element.channel_type:
                 types.setdefault((element.org_id, element.channel_id), element.channel_type)
+                abilities.learn_type(record, element.org_id, element.channel_id, element.channel_type)
         parked += isinstance(element, Unusable)
     messages = follow(receipts)
+    for accepted in sorted(
+        (each.receipt for message in messages.values() for each in message.accepted.values()),
+        key=lambda receipt: receipt.raw.offset,
+    ):
+        abilities.learn_status(accepted)
     applied = sum(len(message.accepted) for message in messages.values())
     return AnswerKey(
         tables={
@@ -67,7 +74,7 @@ def answer(records: Iterable[RawRecord], *, retention_ms: int = RETENTION_MS, no
             "other": len(known) - len(receipts) - parked,
         },
         messages=messages,
-        types=types,
+        abilities=abilities,
     )
 
 
@@ -80,7 +87,7 @@ def answer_of_bodies(
     is left out; late records are counted per channel in the table `late`, not per minute.
     """
     exact = answer(of_bodies(bodies, sent_ms), retention_ms=retention_ms, now_ms=now_ms)
-    return AnswerKey(without_arrival(exact.tables), exact.ledger, exact.messages, exact.types)
+    return AnswerKey(without_arrival(exact.tables), exact.ledger, exact.messages, exact.abilities)
 
 
 def without_arrival(tables: Tables) -> Tables:

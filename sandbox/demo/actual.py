@@ -27,6 +27,10 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         *("out_of_order", "contradictions", "negative_latencies", "sent_to_delivered_p50_ms"),
         *("sent_to_delivered_p95_ms", "delivered_to_read_p50_ms", "delivered_to_read_p95_ms"),
     ),
+    "alerts": (
+        *("rule", "state", "followup", "org_id", "channel_id", "session_id", "message_id"),
+        *("due_time", "opened_time", "resolved_time"),
+    ),
     "channel_rates": (
         *("org_id", "channel_id", "channel_type", "hour", "sent", "delivered", "read", "delivery_ratio"),
         *("read_ratio", "read_of_delivered"),

@@ -7,12 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import monotonic
 
+from core.clock import now_ms
 from core.errors import ReceiptstreamError
 from core.settings import Settings
 from sandbox.answer_key import AnswerKey, Difference, answer, answer_of_bodies, compare
+from sandbox.answer_key.alerts import DEFAULT_RULES, Rule
 from sandbox.answer_key.collect import collect
 from sandbox.answer_key.key import without_arrival
-from sandbox.answer_key.rows import Tables
+from sandbox.answer_key.rows import Tables, iso
 from sandbox.demo.actual import Warehouse
 
 POLL_S = 0.2
@@ -88,15 +90,26 @@ async def wait(
         await asyncio.sleep(POLL_S)
 
 
-async def verify(settings: Settings, warehouse: Warehouse, of_bodies: AnswerKey, *, settle_s: float = 15.0) -> Verdict:
+async def verify(
+    settings: Settings,
+    warehouse: Warehouse,
+    of_bodies: AnswerKey,
+    *,
+    rules: Sequence[Rule] = DEFAULT_RULES,
+    settle_s: float = 15.0,
+) -> Verdict:
     """Compare ClickHouse with the answer key of what was sent and that of the records in Kafka.
 
     A difference must stay for `settle_s` to count: a window's counts may be complete before its last latency is.
     """
     key = answer(await collect(settings.kafka_bootstrap_servers), retention_ms=_ms(settings))
+    until_ms = now_ms()
+    key.tables["alerts"] = key.alerts(until_ms, rules)
     deadline = monotonic() + settle_s
     while True:
         actual = await warehouse.tables()
+        # An alert may open while we look; one that must be there by now is looked for below.
+        actual["alerts"] = [row for row in actual["alerts"] if str(row["opened_time"] or "") <= iso(until_ms)]
         verdict = _verdict(key, of_bodies, actual)
         if verdict.equal or monotonic() > deadline:
             return verdict

@@ -10,12 +10,14 @@ from itertools import islice
 from pathlib import Path
 from tempfile import mkdtemp
 from time import monotonic
+from typing import Any
 
 from rich.console import Console
 
 from core.clock import now_ms
 from core.settings import parse
 from sandbox.answer_key import describe
+from sandbox.answer_key.alerts import Rule
 from sandbox.demo.actual import reading
 from sandbox.demo.run import environ_of
 from sandbox.demo.verify import Verdict, expected_counts, key_of, verify, wait
@@ -29,6 +31,10 @@ from sandbox.torture.nemesis import Nemesis
 PORTIONS = 50
 """The traffic comes in this many portions, spread over the time of the faults."""
 ARRIVAL_S = 240.0
+RULES = (Rule("stuck", "SENT", 2_000), Rule("unread", "DELIVERED", 3_000, followup=True))
+"""Second-long, so that many come due while the traffic lasts."""
+SPAN_MS = 40 * 60_000
+"""Short enough that alerts open instead of being found expired."""
 ROLES = {"broker", "warehouse", "processor", "sink"}
 SCALE = {"processor": 2, "sink": 2}
 
@@ -60,7 +66,9 @@ class Torture:
         """Run; returns whether every row is as it must be. The directory is kept only when one is not."""
         folder = Path(mkdtemp(prefix="receiptstream-torture-"))
         started = monotonic()
-        environ = {**environ_of(self.environ), **self.torment.settings}
+        rules = folder / "rules.toml"
+        rules.write_text("".join(map(_toml, RULES)))
+        environ = {**environ_of(self.environ), "RULES_FILE": str(rules), **self.torment.settings}
         async with Stack(folder, environ=environ, roles=ROLES, scale=SCALE) as stack:
             verdict, struck = await self._run(stack)
             restarts = sum(row.restarts for row in stack.rows())
@@ -91,12 +99,13 @@ class Torture:
         key = await asyncio.to_thread(key_of, settings, [event.body for event in sent], sent_ms)
         async with reading(settings) as warehouse:
             await wait(warehouse, expected_counts(key, 0), ARRIVAL_S)
-            return await verify(settings, warehouse, key), nemesis.struck
+            return await verify(settings, warehouse, key, rules=RULES), nemesis.struck
 
     def _events(self, moment_ms: int) -> Iterator[Event]:
         torment = self.torment
         # More messages than events: there are at least as many receipts, and siblings.
-        traffic = Traffic(now_ms=moment_ms, messages=torment.events, seed=torment.seed, **torment.traffic)  # type: ignore[arg-type]
+        fields: dict[str, Any] = {"span_ms": SPAN_MS, **torment.traffic}
+        traffic = Traffic(now_ms=moment_ms, messages=torment.events, seed=torment.seed, **fields)
         return islice((event for event in events(traffic) if event.kind), torment.events)
 
     async def _load(self, bootstrap: str, sent: Sequence[Event]) -> None:
@@ -109,3 +118,10 @@ class Torture:
 
     def _say(self, text: str) -> None:
         self.console.print(text, highlight=False, soft_wrap=True)
+
+
+def _toml(rule: Rule) -> str:
+    """Write a rule as RULES_FILE has it."""
+    followup = str(rule.followup).lower()
+    lines = (f'name = "{rule.name}"', f'status = "{rule.status}"', f'after = "{rule.after_ms}ms"')
+    return "\n".join(("[[rule]]", *lines, f"followup = {followup}", ""))
