@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final
-from urllib.parse import urlsplit
 
 from core.errors import ConfigError
 from core.settings import Settings
@@ -17,6 +17,8 @@ OPEN_PATHS: Final = frozenset({"/healthz", "/readyz", "/login"})
 """What is answered to anyone: probes, and the way in. Style and scripts tell nothing either."""
 OPEN_PREFIX: Final = "/static/"
 SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
+
+_PORT: Final = re.compile(r":\d{1,5}$", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class Gate:
 
     def host_refusal(self, host: str) -> Refusal | None:
         """Refuse a name that is not this machine's: a page elsewhere may have bound its own name to our address."""
-        if self._tickets is not None or is_loopback(urlsplit(f"//{host}").hostname or ""):
+        if self._tickets is not None or is_loopback(_PORT.sub("", host)):
             return None
         return Refusal(403, "host", "This dashboard answers on this machine only: open it as http://127.0.0.1:PORT/")
 
@@ -74,7 +76,7 @@ class Gate:
         if method in SAFE_METHODS:
             return None
         origin = headers.get("Origin")
-        foreign = origin is not None and urlsplit(origin).netloc != host
+        foreign = origin is not None and origin.partition("://")[2] != host
         if foreign or headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
             return Refusal(403, "cross_site", "A change must come from the dashboard's own pages")
         return None

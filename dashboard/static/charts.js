@@ -16,14 +16,20 @@ export function spark(values, label) {
 
 function nice(most) {
   const power = 10 ** Math.floor(Math.log10(most));
-  return [1, 2, 5, 10].map((step) => step * power).find((top) => top >= most);
+  return [1, 1.5, 2, 3, 4, 5, 8, 10].map((step) => step * power).find((top) => top >= most);
+}
+
+// The top of a scale of latencies, in ms: what reads well in seconds, minutes, hours or days.
+export function niceLatency(most) {
+  const one = most < 60e3 ? 1e3 : most < 3600e3 ? 60e3 : most < 172800e3 ? 3600e3 : 86400e3;
+  return most < 1e3 ? nice(most) : one * [2, 4, 6, 10, 20, 30, 60, 100, 1000].find((top) => top * one >= most);
 }
 
 // series: [[class, name, value of a row]]; rows have `start`. Between `from` and `to`.
-export function lines(title, rows, series, { from, to, text = number }) {
+export function lines(title, rows, series, { from, to, text = number, scale = nice }) {
   const [begin, end] = [Date.parse(from), Math.min(Date.parse(to), Date.now())];
   const values = rows.flatMap((row) => series.map(([, , value]) => value(row) ?? 0));
-  const top = nice(Math.max(1, ...values));
+  const top = scale(Math.max(1, ...values));
   const x = (row) => LEFT + ((W - LEFT - 8) * (Date.parse(row.start) - begin)) / Math.max(1, end - begin);
   const y = (value) => TOP + (H - TOP - BOTTOM) * (1 - value / top);
   const path = (value) => rows.filter((row) => value(row) !== null)

@@ -29,6 +29,9 @@ export function time(iso, precise) {
   return iso ? h("time", { datetime: iso, title: iso }, (precise ? exact : clock).format(new Date(iso))) : "–";
 }
 
+const minute = new Intl.DateTimeFormat(undefined, { timeZone: zone, hour: "2-digit", minute: "2-digit", hour12: false });
+export const minuteText = (iso) => minute.format(new Date(iso));
+
 export function latency(ms) {
   if (ms === null || ms === undefined) return "–";
   const sign = ms < 0 ? "−" : "";
@@ -36,7 +39,7 @@ export function latency(ms) {
   if (size < 1000) return `${sign}${Math.round(size)} ms`;
   const steps = [["s", 1000, 60e3], ["min", 60e3, 3600e3], ["h", 3600e3, 172800e3], ["d", 86400e3, Infinity]];
   const [unit, one] = steps.find(([, , end]) => size < end);
-  return `${sign}${(size / one).toFixed(size / one < 10 ? 1 : 0)} ${unit}`;
+  return `${sign}${Number((size / one).toFixed(size / one < 10 ? 1 : 0))} ${unit}`;
 }
 
 export function ago(iso, now = Date.now()) {
@@ -53,5 +56,5 @@ export function ratio(can, rates, state, name) {
   if (rates.mature_sent === rates.sent) return percent(whole);
   const why = "Messages of recent hours have not had the time to be read that this channel's readers usually take";
   if (mature === null) return [percent(whole), h("small", { title: why }, "not mature yet")];
-  return [percent(mature), h("small", { title: why }, `${percent(whole)} with hours not mature yet`)];
+  return [percent(mature), h("small", { title: `With hours that are not mature yet. ${why}` }, `${percent(whole)} so far`)];
 }

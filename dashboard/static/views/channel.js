@@ -1,5 +1,5 @@
 import { get, kept, address } from "../api.js";
-import { bars, distribution, heat, lines } from "../charts.js";
+import { bars, distribution, heat, lines, niceLatency } from "../charts.js";
 import { card, facts, h, id, notice } from "../dom.js";
 import { ago, latency, number, percent, ratio, zone } from "../format.js";
 import { bar, csv, range } from "../filters.js";
@@ -52,10 +52,10 @@ export async function render(query) {
         : h("p", { class: "muted" }, "No receipt in this period.")),
       card(`Half are delivered and read within, by ${found.bucket}`, lines("Median latency over time", series,
         [["delivered", "to deliver", (row) => row.sent_to_delivered_p50_ms], ["read", "to read", (row) => row.delivered_to_read_p50_ms]],
-        { ...span, text: latency })),
-      card("Messages: sent, delivered, read", funnel(channel, summary.rates, found.rates.state)),
+        { ...span, text: latency, scale: niceLatency })),
       card("Time from SENT to DELIVERED", distribution("Receipts by time to deliver", found.sent_to_delivered, "delivered")),
       card("Time from DELIVERED to READ", distribution("Receipts by time to read", found.delivered_to_read, "read"))),
+    card("Messages: sent, delivered, read", funnel(channel, summary.rates, found.rates.state)),
     card(`When customers read, by weekday and hour in ${zone}`, heat("Reads by weekday and hour", found.heat)),
   ];
 }

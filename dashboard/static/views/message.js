@@ -31,9 +31,10 @@ export const records = (rows) => rows.map((record) => h("details", { "data-key":
   h("summary", {}, `${record.event_type}, heard `, time(record.received_time, true), `, from ${record.source}, record ${record.raw_partition}-${record.raw_offset}`),
   h("pre", { tabindex: "0" }, record.body)));
 
-function one(timeline) {
+function one(timeline, several) {
   const { state, missing } = timeline;
   return [
+    several ? h("h2", {}, "Org ", id(state.org_id)) : null,
     h("section", { class: "card", "aria-label": "Summary" }, facts([
       ["Status", state.status], ["Org", id(state.org_id)],
       ["Channel", h("a", { href: channelPage(state) }, id(state.channel_id))], ["Channel type", state.channel_type || "UNKNOWN"],
@@ -55,5 +56,5 @@ function one(timeline) {
 
 export async function render({ id: wanted, org }) {
   const found = await get("/api/message", { id: wanted, org });
-  return [h("h1", {}, "Message ", id(wanted)), found.rows.map(one)];
+  return [h("h1", {}, "Message ", id(wanted)), found.rows.map((row) => one(row, found.rows.length > 1))];
 }
