@@ -1,7 +1,8 @@
-"""The ingress against a bare aiohttp server that only reads the body: requests a second, by events a request.
+"""The ingress against two other aiohttp servers: requests a second and CPU time, by events a request.
 
-`python -m bench.ingress [SECONDS]` starts a broker of its own. Each number is the best of neighbouring runs; the ratio
-is what counts, for identical runs differ.
+`bare` only reads the body; `naive` publishes each event with `send_and_wait`. They take turns; each number is the best
+of its runs, and the ratios are what counts, for identical runs differ. `python -m bench.ingress [SECONDS]` starts a
+broker of its own.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import uvloop
 from aiohttp import web
 
@@ -27,8 +30,13 @@ SIZES = (1, 10, 100)
 CONNECTIONS = 64
 SECONDS = 4.0
 ROUNDS = 2
-BARE_PATH = "/bare"
 PATH = "/webhooks/zoho-desk/bench"
+HEADS = (
+    *("events/req", "bare req/s", "naive req/s", "ingress req/s", "/bare", "/bare CPU", "/naive"),
+    *("events/s", "us CPU/event", "p50 ms", "p99 ms", "failed"),
+)
+WIDTHS = tuple(map(len, HEADS))
+NAMES = ("bare", "naive", "ingress")
 
 
 def bare(port: int) -> None:
@@ -68,16 +76,28 @@ def wait_for(port: int) -> None:
     raise TimeoutError(f"nothing listens on {port}")
 
 
-def load(port: int, path: str, events: int, seconds: float) -> dict[str, Any]:
-    """Run the load generator in its own process."""
-    arguments = [str(port), path, str(CONNECTIONS), str(seconds), str(events)]
-    done = subprocess.run([sys.executable, "-m", "bench.load", *arguments], check=True, capture_output=True, text=True)
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A server under measurement."""
+
+    port: int
+    process: subprocess.Popen[bytes]
+
+    def load(self, events: int, seconds: float) -> dict[str, Any]:
+        """Run the load generator in its own process; its numbers, and the server's CPU time for each request in us."""
+        arguments = [str(self.port), PATH, str(CONNECTIONS), str(seconds), str(events)]
+        process = psutil.Process(self.process.pid)
+        before = sum(process.cpu_times()[:2])
+        done = subprocess.run(
+            [sys.executable, "-m", "bench.load", *arguments], check=True, capture_output=True, text=True
+        )
+        found: dict[str, Any] = json.loads(done.stdout)
+        found["cpu_us"] = (sum(process.cpu_times()[:2]) - before) / found["requests"] * 1e6
+        return found
 
 
 async def measure(seconds: float) -> list[dict[str, Any]]:
-    """Measure both servers, one after the other at each size, and return a row a size."""
+    """Measure all servers, one after the other at each size, and return a row a size."""
     with tempfile.TemporaryDirectory(prefix="receiptstream-bench-") as folder:
         environ = environ_of(os.environ)
         async with Stack(Path(folder), environ=environ, roles={"broker"}) as stack:
@@ -85,7 +105,7 @@ async def measure(seconds: float) -> list[dict[str, Any]]:
 
 
 def _measure(environ: dict[str, str], seconds: float) -> list[dict[str, Any]]:
-    ports = {"bare": free_port(), "ingress": free_port()}
+    ports = {name: free_port() for name in NAMES}
     with tempfile.TemporaryDirectory() as state_dir, (Path(state_dir) / "log").open("wb") as output:
         environ = {
             **environ,
@@ -93,36 +113,45 @@ def _measure(environ: dict[str, str], seconds: float) -> list[dict[str, Any]]:
             "INGEST_PATH_SECRETS": "bench",
             "STATE_DIR": state_dir,
         }
-        servers = [
-            subprocess.Popen([sys.executable, "-m", "bench.ingress", "--bare", str(ports["bare"])], stderr=output),
-            subprocess.Popen([sys.executable, "-m", "cli.main", "ingest"], env=environ, stderr=output),
-        ]
+        arguments = {
+            "bare": ("bench.ingress", "--bare", str(ports["bare"])),
+            "naive": ("bench.naive", str(ports["naive"]), environ["KAFKA_BOOTSTRAP_SERVERS"]),
+            "ingress": ("cli.main", "ingest"),
+        }
+        servers = {
+            name: Served(port, subprocess.Popen([sys.executable, "-m", *arguments[name]], env=environ, stderr=output))
+            for name, port in ports.items()
+        }
         try:
             for port in ports.values():
                 wait_for(port)
             time.sleep(2)  # until the ingress has found Kafka
-            return [_row(ports, events, seconds) for events in SIZES]
+            return [_row(servers, events, seconds) for events in SIZES]
         finally:
-            for server in servers:
-                server.terminate()
-            for server in servers:
-                server.wait(20)
+            for server in servers.values():
+                server.process.terminate()
+            for server in servers.values():
+                server.process.wait(20)
 
 
-def _row(ports: dict[str, int], events: int, seconds: float) -> dict[str, Any]:
+def _row(servers: dict[str, Served], events: int, seconds: float) -> dict[str, Any]:
     best: dict[str, dict[str, Any]] = {}
     for _ in range(ROUNDS):
-        for name, path in (("bare", BARE_PATH), ("ingress", PATH)):
-            found = load(ports[name], path, events, seconds)
+        for name, server in servers.items():
+            found = server.load(events, seconds)
             if name not in best or found["requests_per_s"] > best[name]["requests_per_s"]:
                 best[name] = found
-    ours, base = best["ingress"], best["bare"]
+    ours, base, naive = best["ingress"], best["bare"], best["naive"]
     return {
         "events": events,
         "bare": base["requests_per_s"],
+        "naive": naive["requests_per_s"],
         "ingress": ours["requests_per_s"],
         "ratio": ours["requests_per_s"] / base["requests_per_s"],
+        "cpu_ratio": base["cpu_us"] / ours["cpu_us"],
+        "naive_ratio": ours["requests_per_s"] / naive["requests_per_s"],
         "events_per_s": ours["requests_per_s"] * events,
+        "cpu_us_per_event": ours["cpu_us"] / events,
         "p50_ms": ours["p50_ms"],
         "p99_ms": ours["p99_ms"],
         "failed": ours["failed"],
@@ -139,12 +168,15 @@ def main() -> None:
 
 def report(rows: list[dict[str, Any]]) -> str:
     """Return the table."""
-    lines = ["events/request  bare req/s  ingress req/s  ratio  events/s  p50 ms  p99 ms  failed"]
-    lines.extend(
-        f"{row['events']:14d}  {row['bare']:10,.0f}  {row['ingress']:13,.0f}  {row['ratio']:5.2f}"
-        f"  {row['events_per_s']:8,.0f}  {row['p50_ms']:6.1f}  {row['p99_ms']:6.1f}  {row['failed']:6d}"
-        for row in rows
-    )
+    lines = [" ".join(name.rjust(width) for name, width in zip(HEADS, WIDTHS, strict=True))]
+    for row in rows:
+        cells = (
+            *(f"{row['events']:d}", f"{row['bare']:,.0f}", f"{row['naive']:,.0f}", f"{row['ingress']:,.0f}"),
+            *(f"{row['ratio']:.2f}", f"{row['cpu_ratio']:.2f}", f"{row['naive_ratio']:.2f}"),
+            *(f"{row['events_per_s']:,.0f}", f"{row['cpu_us_per_event']:.1f}", f"{row['p50_ms']:.1f}"),
+            *(f"{row['p99_ms']:.1f}", f"{row['failed']:d}"),
+        )
+        lines.append(" ".join(cell.rjust(width) for cell, width in zip(cells, WIDTHS, strict=True)))
     return "\n".join(lines)
 
 

@@ -77,6 +77,7 @@ async def run(port: int, path: str, connections: int, seconds: float, events: in
     for transport, _ in made:
         transport.abort()
     return {
+        "requests": sum(protocol.number for _, protocol in made),
         "requests_per_s": len(found) / took,
         "p50_ms": found[len(found) // 2] * 1000,
         "p99_ms": found[len(found) * 99 // 100] * 1000,

@@ -24,6 +24,10 @@ log = get(__name__)
 IN_FLIGHT = 2
 """Generations in Kafka's hands: one on the wire, one queued behind it so that the wire is never idle."""
 
+LARGE_BYTES = 32 * 1024
+"""Bytes of bodies from which a generation is worth queueing: a smaller one does better to wait for more requests, for a
+round costs as much as several of them."""
+
 FIRST_BACKOFF_S = 0.1
 LONGEST_BACKOFF_S = 2.0
 CONNECT_TIMEOUT_S = 15.0
@@ -59,6 +63,8 @@ class Generation:
         self._dead: list[list[Batch]] = [[] for _ in range(link.limits.dead_partitions)]
         self._waiters: list[asyncio.Future[Outcome]] = []
         self.timer: asyncio.TimerHandle | None = None
+        self.size = 0
+        """Bytes of the bodies in it."""
         self.answer: asyncio.Future[bool] | None = None
         """What requests that were told Late still want to know."""
         self._unanswered = 0
@@ -78,6 +84,7 @@ class Generation:
             runs = self._dead[partition_of(value, len(self._dead))]
             if not runs or not runs[-1].append(stamp, None, value, headers):
                 self._append_first(runs, stamp, None, value, headers)
+        self.size += delivery.size
         self._waiters.append(waiter)
 
     def _append_first(self, runs: list[Batch], stamp: int, key: bytes | None, value: bytes, headers: bytes) -> None:
@@ -135,8 +142,7 @@ class Publisher:
         self._next: Generation | None = None
         self._in_flight: set[Generation] = set()
         self._overdue = 0
-        self._filled = asyncio.Event()
-        self._room = asyncio.Event()
+        self._go = asyncio.Event()
         self._broken = asyncio.Event()
 
     @property
@@ -164,15 +170,22 @@ class Publisher:
         if generation is None:
             generation = self._next = Generation(self._link)
             generation.timer = self._loop.call_later(self.ack_timeout_s, self._expire, generation)
-            self._filled.set()
         generation.add(delivery, waiter)
+        if self._is_due():
+            self._go.set()
         return waiter
+
+    def _is_due(self) -> bool:
+        """Tell whether the next generation is to be handed over now."""
+        if self._next is None:
+            return False
+        under_way = len(self._in_flight)
+        return not under_way or (under_way < IN_FLIGHT and self._next.size >= LARGE_BYTES)
 
     def _expire(self, generation: Generation) -> None:
         if generation is self._next:
             # Kafka has seen nothing of it: it is dropped whole.
             self._next = None
-            self._filled.clear()
             generation.resolve(FAILED)
             return
         if not self._overdue:
@@ -186,7 +199,6 @@ class Publisher:
         while True:
             link = self._link = await self._open()
             self._broken.clear()
-            self._room.set()
             rounds = asyncio.create_task(self._rounds())
             try:
                 await self._broken.wait()
@@ -214,15 +226,12 @@ class Publisher:
 
     async def _rounds(self) -> None:
         while True:
-            await self._filled.wait()
-            await self._room.wait()
+            while not self._is_due():
+                self._go.clear()
+                await self._go.wait()
             generation, self._next = self._next, None
-            self._filled.clear()
-            if generation is None:
-                continue
+            assert generation is not None  # noqa: S101 -- what is due exists
             self._in_flight.add(generation)
-            if len(self._in_flight) >= IN_FLIGHT:
-                self._room.clear()
             try:
                 await generation.hand_over(self._settled)
             except Exception as error:  # noqa: BLE001 -- aiokafka asserts too; whatever it is, the link is replaced
@@ -234,7 +243,7 @@ class Publisher:
         if generation not in self._in_flight:
             return
         self._in_flight.remove(generation)
-        self._room.set()
+        self._go.set()
         if generation.answer is not None:
             self._overdue -= 1
             generation.answer.set_result(stored)
@@ -249,7 +258,6 @@ class Publisher:
         self._in_flight.clear()
         self._next = None
         self._overdue = 0
-        self._filled.clear()
         for generation in waiting:
             if generation.answer is not None:
                 generation.answer.set_result(False)

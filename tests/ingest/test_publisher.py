@@ -13,7 +13,7 @@ from core.errors import BrokerUnavailableError, ConfigError
 from ingest.body import Parked
 from ingest.delivery import Delivery, build
 from ingest.link import Limits, Link
-from ingest.publisher import FAILED, STORED, Late, Publisher
+from ingest.publisher import FAILED, LARGE_BYTES, STORED, Late, Publisher
 from tests.ingest.making import split_of
 from tests.ingest.waiting import until
 
@@ -63,9 +63,9 @@ class FakeLink:
         self.closed = True
 
 
-def delivery(*values: bytes) -> Delivery:
+def delivery(*values: bytes, size: int = 0) -> Delivery:
     found = split_of([(b"k", value) for value in values])
-    return build(found, 0, received_ms=1, delivery="d", source="webhook")
+    return build(found, size, received_ms=1, delivery="d", source="webhook")
 
 
 @asynccontextmanager
@@ -98,9 +98,9 @@ async def test_requests_that_arrive_during_a_round_share_the_next_one() -> None:
         first = [publisher.submit(delivery(b"a")), publisher.submit(delivery(b"b"))]
         _, values, answer = await link.next()
         assert values == [b"a", b"b"]
-        second = publisher.submit(delivery(b"c"))
-        assert (await link.next())[1] == [b"c"], "one more round is queued behind the one on the wire"
-        later = [publisher.submit(delivery(b"d")), publisher.submit(delivery(b"e"))]
+        second = publisher.submit(delivery(b"c", size=LARGE_BYTES))
+        assert (await link.next())[1] == [b"c"], "one more large round is queued behind the one on the wire"
+        later = [publisher.submit(delivery(b"d")), publisher.submit(delivery(b"e", size=LARGE_BYTES))]
         await asyncio.sleep(0)
         assert link.sent == []
         answer.set_result(None)
@@ -110,6 +110,18 @@ async def test_requests_that_arrive_during_a_round_share_the_next_one() -> None:
         answer.set_result(None)
         assert await asyncio.gather(*later) == [STORED] * 2
         assert not second.done()
+
+
+async def test_a_small_round_waits_for_the_one_on_the_wire_or_until_it_is_large() -> None:
+    link = FakeLink()
+    async with publishing(link) as publisher:
+        publisher.submit(delivery(b"a"))
+        await link.next()
+        publisher.submit(delivery(b"b"))
+        await asyncio.sleep(0)
+        assert link.sent == []
+        publisher.submit(delivery(b"c", size=LARGE_BYTES))
+        assert (await link.next())[1] == [b"b", b"c"]
 
 
 async def test_a_full_batch_is_followed_by_another_in_order() -> None:
@@ -203,7 +215,7 @@ async def test_a_round_that_kafka_never_saw_is_dropped_whole() -> None:
     async with publishing(link, budget_s=0.05) as publisher:
         shown = [publisher.submit(delivery(b"a"))]
         answers = [(await link.next())[2]]
-        shown.append(publisher.submit(delivery(b"b")))
+        shown.append(publisher.submit(delivery(b"b", size=LARGE_BYTES)))
         answers.append((await link.next())[2])
         hidden = publisher.submit(delivery(b"c"))
         assert await hidden is FAILED
@@ -241,7 +253,7 @@ async def test_an_answer_after_the_link_was_given_up_harms_nothing() -> None:
     async with publishing(first, second) as publisher:
         waiters = [publisher.submit(delivery(b"a"))]
         broken = (await first.next())[2]
-        waiters.append(publisher.submit(delivery(b"b")))
+        waiters.append(publisher.submit(delivery(b"b", size=LARGE_BYTES)))
         late = (await first.next())[2]
         broken.set_exception(BrokerUnavailableError("x"))
         assert [await waiter for waiter in waiters] == [FAILED] * 2
@@ -258,7 +270,7 @@ async def test_a_late_answer_may_be_no() -> None:
     async with publishing(first, second, budget_s=0.05) as publisher:
         waiters = [publisher.submit(delivery(b"a"))]
         answer = (await first.next())[2]
-        waiters.append(publisher.submit(delivery(b"b")))
+        waiters.append(publisher.submit(delivery(b"b", size=LARGE_BYTES)))
         await first.next()
         late = [await waiter for waiter in waiters]
         answer.set_exception(BrokerUnavailableError("x"))
