@@ -31,7 +31,12 @@ class Refusal:
             status=self.status,
             body=orjson.dumps({"error": {"code": self.code, "message": self.message}}),
             content_type=JSON,
-            headers={**dict(self.headers), **({REQUEST_ID: request_id} if request_id else {})},
+            # aiohttp would name itself and its version to whoever asks.
+            headers={
+                "Server": "receiptstream",
+                **dict(self.headers),
+                **({REQUEST_ID: request_id} if request_id else {}),
+            },
         )
         if self.close:
             response.force_close()

@@ -72,7 +72,7 @@ def _parts(facts: Facts) -> Iterator[Finding]:
 def _unreachable(question: Question, part: str, facts: Facts, unknown: Unknown, fix: str) -> Finding:
     place = facts.places.get(part, "")
     where = f" at {place}" if place else ""
-    what = f"{_NAMES[part]}{where} does not answer: {unknown.error}"
+    what = f"{_NAMES[part]}{where} cannot be asked: {unknown.error}"
     return Finding(question, "problem", f"{part}_unreachable", what, fix)
 
 

@@ -353,6 +353,7 @@ async def test_a_request_has_one_id_in_its_records_its_refusal_and_the_log(
     assert (await client.post(SAMPLE))[0] == 200
     async with aiohttp.request("POST", client.url, data=b"nope") as response:
         refused = response.headers["X-Request-Id"]
+        assert "aiohttp" not in response.headers["Server"]
     (record,) = await raw.read()
     out, err = capsys.readouterr()
     logged = [line for line in (out + err).splitlines() if "request_id" in line]
