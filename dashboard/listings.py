@@ -15,6 +15,7 @@ from dashboard import params
 from dashboard.answers import Alert, Cohort, DeadLetter, Followup, OpenMessage, Page, Window
 from dashboard.parts import Parts
 from dashboard.problems import NotYetError
+from dashboard.snapshots import PATIENT
 
 WAIT_S: Final = 15.0
 Row = TypeVar("Row", bound=msgspec.Struct)
@@ -46,7 +47,7 @@ class Listing(Generic[Row]):
             return self._page(rows, limit)
 
         plain = sorted((name, value) for name, value in query.items() if name != "format")
-        found = await parts.snapshots.need(f"{self.query} {plain}", make, wait_s=WAIT_S)
+        found = await parts.snapshots.need(f"{self.query} {plain}", make, wait_s=WAIT_S, times=PATIENT)
         if found is None:
             raise NotYetError("The list is being put together from many messages", fix="Ask again, or narrow the range")
         return found

@@ -27,7 +27,7 @@ from dashboard.answers import (
 from dashboard.params import HOUR_MS, Period
 from dashboard.parts import Parts
 from dashboard.problems import BadQueryError, NotYetError
-from dashboard.snapshots import Snapshot
+from dashboard.snapshots import PATIENT, Snapshot
 
 QUICK_WAIT_S: Final = 20.0
 RATES_WAIT_S: Final = 0.05
@@ -136,7 +136,7 @@ async def _rates(parts: Parts, key: str, asked: dict[str, Any]) -> Snapshot[Slow
         reading = await parts.reader.rows("reading", Reading, asked, patient=True)
         return _by_channel(rates), _by_channel(reading)
 
-    snapshot = await parts.snapshots.get(f"rates {key}", make, wait_s=RATES_WAIT_S)
+    snapshot = await parts.snapshots.get(f"rates {key}", make, wait_s=RATES_WAIT_S, times=PATIENT)
     if snapshot.value is None and snapshot.task is not None and snapshot.asked == 1:
         # Few messages take no time: the first answer then has all.
         await asyncio.wait({snapshot.task}, timeout=FIRST_RATES_WAIT_S)

@@ -1,8 +1,8 @@
 """Answers kept for a moment, so that many viewers cost the warehouse one query.
 
-What took long is kept longer: a result may be `SHARE` times as old as it took to work out, so that looking costs the
-warehouse a small part of its time however many look and however much it holds. While it is renewed, the one before is
-shown with its age.
+What took long is kept longer: a result may be so many times as old as it took to work out, so that looking costs the
+warehouse a part of its time however many look and however much it holds: a small one for what walks over all messages.
+While it is renewed, the one before is shown with its age.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from typing import Any, Final, Generic, TypeVar
 from core import clock, logs
 from core.errors import ReceiptstreamError
 
-SHARE: Final = 20
+PATIENT: Final = 20
+QUICK: Final = 2
 MOST: Final = 256
 FRESH_S: Final = 1.0
 RETRY_S: Final = 2.0
@@ -40,9 +41,9 @@ class Snapshot(Generic[T]):
     tried_at: float = field(default=float("-inf"))
     task: asyncio.Task[None] | None = None
 
-    def stale(self, now: float) -> bool:
-        """Tell whether it is time to work it out anew."""
-        kept = RETRY_S if self.error is not None else max(FRESH_S, SHARE * self.took_s)
+    def stale(self, now: float, times: int) -> bool:
+        """Tell whether it is time to work it out anew: it is `times` as old as it took."""
+        kept = RETRY_S if self.error is not None else max(FRESH_S, times * self.took_s)
         return self.task is None and now - self.tried_at >= kept
 
 
@@ -52,21 +53,23 @@ class Snapshots:
     def __init__(self) -> None:
         self._kept: OrderedDict[str, Snapshot[Any]] = OrderedDict()
 
-    async def get(self, key: str, make: Callable[[], Awaitable[T]], *, wait_s: float) -> Snapshot[T]:
+    async def get(
+        self, key: str, make: Callable[[], Awaitable[T]], *, wait_s: float, times: int = QUICK
+    ) -> Snapshot[T]:
         """Return the result of `make`, at most `wait_s` later: an older one, or none, when it takes longer."""
         snapshot: Snapshot[T] = self._kept.setdefault(key, Snapshot())
         self._kept.move_to_end(key)
         snapshot.asked += 1
-        if snapshot.stale(asyncio.get_running_loop().time()):
+        if snapshot.stale(asyncio.get_running_loop().time(), times):
             snapshot.task = asyncio.create_task(self._make(key, snapshot, make))
         if snapshot.task is not None:
             await asyncio.wait({snapshot.task}, timeout=wait_s)
         self._forget()
         return snapshot
 
-    async def need(self, key: str, make: Callable[[], Awaitable[T]], *, wait_s: float) -> T | None:
+    async def need(self, key: str, make: Callable[[], Awaitable[T]], *, wait_s: float, times: int = QUICK) -> T | None:
         """Return the result, or None while it is worked out. Raises what the last try failed with."""
-        snapshot = await self.get(key, make, wait_s=wait_s)
+        snapshot = await self.get(key, make, wait_s=wait_s, times=times)
         if snapshot.error is not None:
             raise snapshot.error
         return snapshot.value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -46,7 +47,9 @@ class Filled:
             async with connect(self.settings) as clickhouse:
                 return await work(clickhouse)
 
-        return asyncio.run(run())
+        # A browser test's loop runs in this thread.
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(asyncio.run, run()).result()
 
 
 @pytest.fixture(scope="session")

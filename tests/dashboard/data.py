@@ -38,9 +38,19 @@ class Rows:
         """Keep a row."""
         self.tables.setdefault(table, []).append(row)
 
-    def tell(self, message: str, status: str, at: int, *, org: str = ORG, channel: str = WHATSAPP, **more: Any) -> None:
+    def tell(
+        self,
+        message: str,
+        status: str,
+        at: int,
+        *,
+        org: str = ORG,
+        channel: str = WHATSAPP,
+        session: str = SESSION,
+        **more: Any,
+    ) -> None:
         """Keep a transition and its raw record."""
-        common = {"org_id": org, "channel_id": channel, "session_id": SESSION, "message_id": message}
+        common = {"org_id": org, "channel_id": channel, "session_id": session, "message_id": message}
         place = {"raw_partition": 0, "raw_offset": self.offset}
         self.offset += 1
         times = {"updated_time": iso(at), "event_time": iso(at + 80), "received_time": iso(at + 300)}
@@ -61,6 +71,7 @@ class Rows:
 
     def lives(self, count: int, *, read: int, delivered: int, at: int, **where: Any) -> None:
         """Keep messages of which so many were delivered and read, and the window of their minute."""
+        where["session"] = "another"
         prefix = f"{where.get('org', ORG)}{where.get('channel', WHATSAPP)}{at}"
         for number in range(count):
             name = f"{prefix}-{number}"
@@ -69,7 +80,8 @@ class Rows:
                 self.tell(name, "DELIVERED", at + 2_000, old_status="SENT", sent_to_delivered_ms=2_000, **where)
             if number < read:
                 self.tell(name, "READ", at + 60_000, old_status="DELIVERED", delivered_to_read_ms=58_000, **where)
-        self.window(at, sent=count, delivered=delivered, read=read, **where)
+        place = {name: where[name] for name in ("org", "channel") if name in where}
+        self.window(at, sent=count, delivered=delivered, read=read, **place)
 
     def window(
         self,

@@ -8,7 +8,7 @@ import pytest
 
 from core.errors import WarehouseUnavailableError
 from dashboard import snapshots
-from dashboard.snapshots import Snapshots
+from dashboard.snapshots import FRESH_S, PATIENT, QUICK, Snapshot, Snapshots
 
 
 class Work:
@@ -40,15 +40,24 @@ async def test_all_who_ask_at_once_share_one_answer() -> None:
 
 async def test_what_takes_long_is_shown_as_it_was_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(snapshots, "FRESH_S", 0.0)
-    monkeypatch.setattr(snapshots, "SHARE", 0)
     kept, work = Snapshots(), Work()
-    assert await kept.need("k", work, wait_s=0) is None
+    assert await kept.need("k", work, wait_s=0, times=0) is None
     work.go.set()
-    assert await kept.need("k", work, wait_s=5) == 1
+    assert await kept.need("k", work, wait_s=5, times=0) == 1
     work.go.clear()
-    assert await kept.need("k", work, wait_s=0) == 1
+    assert await kept.need("k", work, wait_s=0, times=0) == 1
     work.go.set()
-    assert await kept.need("k", work, wait_s=5) == 2
+    assert await kept.need("k", work, wait_s=5, times=0) == 2
+
+
+def test_what_took_long_is_kept_longer() -> None:
+    snapshot = Snapshot(value=1, took_s=3.0, tried_at=100.0)
+    assert not snapshot.stale(100.0 + 2.9 * QUICK, QUICK)
+    assert snapshot.stale(100.0 + 3.0 * QUICK, QUICK)
+    assert not snapshot.stale(100.0 + 2.9 * PATIENT, PATIENT)
+    quick = Snapshot(value=1, took_s=0.01, tried_at=100.0)
+    assert not quick.stale(100.0 + 0.9 * FRESH_S, QUICK)
+    assert quick.stale(100.0 + FRESH_S, QUICK)
 
 
 async def test_a_failure_is_told_and_not_repeated_at_once() -> None:

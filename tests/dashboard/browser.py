@@ -1,0 +1,42 @@
+"""The machine's own chromium, driven by Playwright."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from playwright.async_api import Browser, Page, async_playwright
+
+NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+QUIET: Final = (
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-sync",
+    "--no-first-run",
+)
+
+
+def installed() -> str:
+    """Return the browser's path; '' where there is none."""
+    return next((path for name in NAMES if (path := shutil.which(name))), "")
+
+
+@asynccontextmanager
+async def started() -> AsyncIterator[Browser]:
+    """Start it without a window."""
+    # Chromium's own sandbox does not work for root.
+    arguments = [*QUIET, "--no-sandbox"] if os.geteuid() == 0 else list(QUIET)
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=installed(), args=arguments)
+        yield browser
+        await browser.close()
+
+
+async def drawn(page: Page) -> None:
+    """Wait until the page shows what it asked for."""
+    await page.wait_for_selector("main:not([aria-busy])")
