@@ -7,12 +7,13 @@ msgspec's (strict in escapes, numbers, control characters and surrogate pairs); 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import accumulate
 
 import msgspec
 
-from schemas.events import STATUS_EVENT, Rejected, org_of, route
+from schemas.events import STATUS_EVENT, Rejected, Route, org_of, route, routes
 
 MAX_DEPTH = 128
 BOM = b"\xef\xbb\xbf"
@@ -100,21 +101,20 @@ def elements(body: bytes) -> list[msgspec.Raw] | NotJson:
 def judge(body: bytes, views: list[msgspec.Raw]) -> Split | NotJson:
     """Tell which elements of a body are events; a body that is nested too deep has none."""
     texts = list(map(bytes, views))
-    found = _route(texts)
+    found = _route(texts, routes(body) or map(route, texts))
     if _may_be_deep(body, texts, found.groups) and _depth(body) > MAX_DEPTH:
         return _too_deep()
     return found
 
 
-def _route(texts: list[bytes]) -> Split:
-    """Judge every element."""
+def _route(texts: list[bytes], judgements: Iterable[Route | Rejected]) -> Split:
+    """Sort every element by how it was judged."""
     accepted: list[Accepted] = []
     parked: list[Parked] = []
     groups: dict[tuple[str, str], Group] = {}
     org = event_type = ""
     group = None
-    for text in texts:
-        judged = route(text)
+    for text, judged in zip(texts, judgements, strict=True):
         if isinstance(judged, Rejected):
             parked.append(Parked(text, judged.reason, judged.detail))
             continue

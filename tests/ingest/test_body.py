@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.body import MAX_DEPTH, Group, NotJson, Split, split, strip
+from schemas.events import Rejected, route, routes
 
 EVENT = b'{"eventType":"New","orgId":"1"}'
 
@@ -204,6 +205,26 @@ def test_a_damaged_body_is_refused_exactly_when_it_is_no_json(data: st.DataObjec
 @given(st.binary(max_size=200))
 def test_no_body_makes_it_raise(body: bytes) -> None:
     assert isinstance(split(strip(body) or b"0"), Split | NotJson)
+
+
+ids = st.sampled_from([1, "1", -3, 2**70, "", "x" * 65, 1.0, None, True])
+
+
+@given(st.lists(st.tuples(ids, ids, st.sampled_from(["SENT", "", 5])), min_size=1, max_size=5))
+def test_a_whole_array_is_judged_as_each_of_its_elements(drawn: list[tuple[object, object, object]]) -> None:
+    texts = [
+        json.dumps(
+            {
+                "eventType": "IM_Message_Status",
+                "orgId": org,
+                "payload": {"messageId": message, "messageNewStatus": {"status": status}},
+            }
+        ).encode()
+        for org, message, status in drawn
+    ]
+    each = [route(text) for text in texts]
+    found = routes(b"[" + b",".join(texts) + b"]")
+    assert found == (None if any(isinstance(judged, Rejected) for judged in each) else each)
 
 
 def test_a_huge_number_is_no_infinity() -> None:
