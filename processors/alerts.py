@@ -25,8 +25,9 @@ import msgspec
 
 from processors import codec, rules
 from processors.abilities import Abilities
-from processors.deadlines import Deadline, Deadlines, Tag
+from processors.deadlines import Deadlines, Tag
 from processors.expiry import MessageKey
+from processors.outputs import Publish
 from processors.ports import Append
 from processors.state import message_key
 from schemas import keys
@@ -87,7 +88,6 @@ class Rule(NamedTuple):
 _decode = msgspec.json.Decoder(Kept).decode
 encode_alert = _encode
 """Returns the value of im.alerts."""
-Publish = Callable[[Alert], None]
 Ladder = Callable[[str, MessageKey], int]
 
 
@@ -108,8 +108,14 @@ def is_expired(rule: Rule, fact: int) -> bool:
 
 def first_above(known: int, rank: int) -> int:
     """Return the lowest offset that told a higher ladder status than `rank`; -1 where none did."""
-    facts = (rules.fact_of(known, above) for above in range(rank + 1, len(LADDER)))
-    return min((rules.offset_of(fact) for fact in facts if fact), default=-1)
+    lowest = -1
+    higher = known >> (rank + 1) * rules.FACT_BITS
+    while higher:
+        offset = rules.offset_of(higher)
+        if offset >= 0 and (lowest < 0 or offset < lowest):
+            lowest = offset
+        higher >>= rules.FACT_BITS
+    return lowest
 
 
 class Alerts:
@@ -153,38 +159,38 @@ class Alerts:
 
     def told(self, told: Told, known: int, log: Append, publish: Publish) -> None:
         """Take a ladder status told first (or by that very record again); `known` holds its fact already."""
-        if self._of_rank[told.rank]:
-            above = first_above(known, told.rank)
+        rank = told.rank
+        if self._of_rank[rank]:
+            above = first_above(known, rank) if known >> (rank + 1) * rules.FACT_BITS else -1
             if above < 0 or above > told.offset:
                 self._plan(told, above, publish)
-        if self._below[told.rank]:
+        if self._below[rank] and known & (1 << rank * rules.FACT_BITS) - 1:
             self._resolve(told, known, log)
 
     def _plan(self, told: Told, above: int, publish: Publish) -> None:
-        fact = rules.pack(told.time, told.offset, told.received)
+        time, received = told.time, told.received
         for rule in self._of_rank[told.rank]:
-            if is_expired(rule, fact):
+            due = time + rule.after
+            if received > due + EXPIRED_AFTER_MS:
+                fact = rules.pack(time, told.offset, received)
                 if self._applies(rule, told, fact):
                     publish(self._row(rule, told, fact, "expired"))
-            elif above < 0:
-                self._pend(rule, told, fact)
-
-    def _pend(self, rule: Rule, told: Told, fact: int) -> None:
-        if _concerns(rule.rule.orgs, told.org_id):
-            deadline = Deadline(Tag(rule.number, told.org_id, told.channel_id), told.key, told.session_id)
-            self._deadlines.add(opens_at(rule, fact), deadline)
+            elif above < 0 and _concerns(rule.rule.orgs, told.org_id):
+                tag = (rule.number, told.org_id, told.channel_id)
+                self._deadlines.add(max(due, received), tag, told.key, told.session_id)
 
     def _resolve(self, told: Told, known: int, log: Append) -> None:
         for rule in self._below[told.rank]:
             fact = rules.fact_of(known, rule.rank)
-            if not fact or is_expired(rule, fact) or rules.offset_of(fact) > told.offset:
-                continue
-            if first_above(known, rule.rank) != told.offset:
+            if not fact:
                 continue
             stage = self._stage(rule, told.org_id, told.key)
-            if stage == Stage.RESOLVED or (not stage and told.received < opens_at(rule, fact)):
+            # Most receipts come in time: that is asked first.
+            if (not stage and told.received < opens_at(rule, fact)) or is_expired(rule, fact):
                 continue
-            if not stage and self._is_older(rule, fact):
+            if rules.offset_of(fact) > told.offset or first_above(known, rule.rank) != told.offset:
+                continue
+            if stage == Stage.RESOLVED or (not stage and self._is_older(rule, fact)):
                 continue
             if not self._applies(rule, told, fact):
                 continue
@@ -207,12 +213,11 @@ class Alerts:
             self._published[name] = stage = Stage.OPEN if rows[-1].state == "open" else Stage.RESOLVED
             org_id, message_id, _, rule_name = keys.split(name)
             self._kept[org_id, rule_name][message_key(message_id)] = stage
-        for _, deadline in self._deadlines.due(self.clock):
-            self._open(deadline, log)
+        for (at, org_id, channel_id), key, session_id in self._deadlines.due(self.clock):
+            self._open(self._rules[at], (org_id, key, channel_id, session_id), log)
 
-    def _open(self, deadline: Deadline, log: Append) -> None:
-        (at, org_id, channel_id), key, session_id = deadline
-        rule = self._rules[at]
+    def _open(self, rule: Rule, subject: tuple[str, MessageKey, str, str], log: Append) -> None:
+        org_id, key, _, _ = subject
         known = self._ladder(org_id, key)
         fact = rules.fact_of(known, rule.rank)
         # A higher status has decided already; a message forgotten is none of ours.
@@ -220,7 +225,7 @@ class Alerts:
             return
         if self._is_older(rule, fact):
             return
-        told = Told(org_id, key, channel_id, session_id, rule.rank, 0, 0, 0)
+        told = Told(*subject, rule.rank, rules.time_of(fact), rules.received_of(fact), rules.offset_of(fact))
         if self._applies(rule, told, fact):
             self._keep(rule, told, Stage.OPENING, (self._row(rule, told, fact, "open"),), log)
 
@@ -256,10 +261,11 @@ class Alerts:
 
     def restore_fact(self, told: Told) -> None:
         """Plan the deadlines of a fact; whether they still hold is asked when they come due."""
-        fact = rules.pack(told.time, told.offset, told.received)
         for rule in self._of_rank[told.rank]:
-            if not is_expired(rule, fact):
-                self._pend(rule, told, fact)
+            due = told.time + rule.after
+            if told.received <= due + EXPIRED_AFTER_MS and _concerns(rule.rule.orgs, told.org_id):
+                tag = (rule.number, told.org_id, told.channel_id)
+                self._deadlines.add(max(due, told.received), tag, told.key, told.session_id)
 
     # --- rules that are new -----------------------------------------------------------------------------------------
 
@@ -290,10 +296,10 @@ class Alerts:
 
     # --- details ----------------------------------------------------------------------------------------------------
 
-    def _exact(self, deadline: Deadline) -> int | None:
-        tag, key, _ = deadline
-        rule = self._rules[tag.rule]
-        known = self._ladder(tag.org_id, key)
+    def _exact(self, tag: Tag, key: MessageKey) -> int | None:
+        number, org_id, _ = tag
+        rule = self._rules[number]
+        known = self._ladder(org_id, key)
         fact = rules.fact_of(known, rule.rank)
         return None if not fact or first_above(known, rule.rank) >= 0 else opens_at(rule, fact)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterator
 from heapq import heappop, heappush
-from typing import Final, NamedTuple
+from typing import Final
 
 from processors.expiry import MessageKey
 
@@ -18,24 +18,11 @@ _WORD: Final = 1 << 64
 _TAGS: Final = 1 << 16
 
 
-class Tag(NamedTuple):
-    """What many deadlines share."""
-
-    rule: int
-    """Number of the rule."""
-    org_id: str
-    channel_id: str
-
-
-class Deadline(NamedTuple):
-    """One message is due for one rule."""
-
-    tag: Tag
-    key: MessageKey
-    session_id: str
-
-
-Exact = Callable[[Deadline], int | None]
+Tag = tuple[int, str, str]
+"""What many deadlines share: the number of the rule, org and channel."""
+Deadline = tuple[Tag, MessageKey, str]
+"""One message is due for one rule: its tag, its key, its session id."""
+Exact = Callable[[Tag, MessageKey], int | None]
 """Returns when a deadline is due (epoch ms); None where it no longer is."""
 
 
@@ -60,6 +47,7 @@ class Deadlines:
         self._first: int | None = None
         """The earliest minute that has a bucket."""
         self._near: list[tuple[int, int, Deadline]] = []
+        """Heap of due time, a number that keeps equal ones apart, and the deadline."""
         self._near_until = 0
         """Deadlines before this moment stand in the heap."""
         self._count = 0
@@ -69,41 +57,38 @@ class Deadlines:
     def __len__(self) -> int:
         return sum(len(minute.keys) + len(minute.odd) for minute in self._minutes.values()) + len(self._near)
 
-    def add(self, due: int, deadline: Deadline) -> None:
+    def add(self, due: int, tag: Tag, key: MessageKey, session_id: str) -> None:
         """Remember a deadline; `due` in epoch ms."""
         if due < self._near_until:
-            self._count += 1
-            heappush(self._near, (due, self._count, deadline))
+            self._push(due, (tag, key, session_id))
             return
         number = due // MINUTE_MS
         minute = self._minutes.get(number)
         if minute is None:
             minute = self._minutes[number] = _Minute()
             self._first = number if self._first is None else min(self._first, number)
-        tag, key, session = deadline
         place = self._numbers.get(tag)
         if place is None:
             place = self._numbers[tag] = len(self._tags)
             self._tags.append(tag)
-        word = _word_of(session)
+        word = _word_of(session_id)
         if type(key) is int and key < _WORD and word is not None and place < _TAGS:
             minute.keys.append(key)
             minute.sessions.append(word)
             minute.tags.append(place)
         else:
-            minute.odd.append(deadline)
+            minute.odd.append((tag, key, session_id))
 
     def is_due(self, clock: int) -> bool:
         """Tell whether anything is due by `clock` (epoch ms)."""
         self._approach_until(clock)
         return bool(self._near) and self._near[0][0] <= clock
 
-    def due(self, clock: int) -> Iterator[tuple[int, Deadline]]:
+    def due(self, clock: int) -> Iterator[Deadline]:
         """Take out what is due by `clock` (epoch ms), in order of time."""
         self._approach_until(clock)
         while self._near and self._near[0][0] <= clock:
-            due, _, deadline = heappop(self._near)
-            yield due, deadline
+            yield heappop(self._near)[2]
 
     def _approach_until(self, clock: int) -> None:
         """Move the minutes that have begun from their buckets to the heap."""
@@ -114,15 +99,19 @@ class Deadlines:
 
     def _unpack(self, minute: _Minute) -> None:
         for key, session, place in zip(minute.keys, minute.sessions, minute.tags, strict=True):
-            self._approach(Deadline(self._tags[place], key, str(session) if session else ""))
+            self._approach((self._tags[place], key, str(session) if session else ""))
         for deadline in minute.odd:
             self._approach(deadline)
 
     def _approach(self, deadline: Deadline) -> None:
-        due = self._exact(deadline)
+        tag, key, _ = deadline
+        due = self._exact(tag, key)
         if due is not None:
-            self._count += 1
-            heappush(self._near, (due, self._count, deadline))
+            self._push(due, deadline)
+
+    def _push(self, due: int, deadline: Deadline) -> None:
+        self._count += 1
+        heappush(self._near, (due, self._count, deadline))
 
 
 def _word_of(session_id: str) -> int | None:

@@ -52,6 +52,8 @@ async def _run(settings: Settings) -> None:
     for name in ("faust", "mode", "aiokafka", "processors.batched"):
         # Faust's services log by the module of their class, ours included, each start and stop at level info.
         logging.getLogger(name).setLevel(logging.WARNING)
+    # A busy second delays a timer: that is no news.
+    logging.getLogger("mode.timers").setLevel(logging.ERROR)
     processor = build(settings)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

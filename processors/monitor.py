@@ -9,7 +9,6 @@ from typing import Any
 from core import logs, metrics
 from processors.app import Processor
 from processors.batched.app import EXIT_FAILED
-from processors.receipts import Tally
 from processors.watchdog import Watchdog
 from schemas import topics
 
@@ -58,7 +57,7 @@ class Monitor:
     def _publish(self) -> None:
         engines = self._processor.engines
         for engine in engines.receipts.values():
-            tally, engine.tally = engine.tally, Tally()
+            tally = engine.take_tally()
             for outcome in ("applied", "duplicate", "parked", "other", "forgotten"):
                 metrics.PROCESSOR_RECORDS.labels(outcome).inc(getattr(tally, outcome))
             for (rule, state), count in tally.alerts.items():

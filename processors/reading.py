@@ -12,7 +12,7 @@ from processors.rules import Applied
 from schemas import topics
 from schemas.events import Rejected, StatusEvent
 from schemas.records import TimeSource, Transition
-from schemas.times import parse_epoch, parse_iso, to_iso
+from schemas.times import LATEST_MS, parse_epoch, parse_iso, to_iso
 
 _ORIGIN: Final = re.compile(rb"(\d{1,6}):(\d{1,12})")
 _ISO_LENGTH: Final = 24
@@ -42,7 +42,8 @@ def read_headers(record: Record, partition: int) -> Raw | Rejected:
     headers = dict(record.headers)
     received = headers.get(topics.HEADER_RECEIVED)
     # A record of someone else's making may lack the header; the producer's own time stands in for it.
-    time = int(received) if received and received.isdigit() and len(received) <= 13 else record.timestamp  # noqa: PLR2004
+    stamped = min(max(record.timestamp, 0), LATEST_MS)
+    time = int(received) if received and received.isdigit() and len(received) <= 13 else stamped  # noqa: PLR2004
     origin = headers.get(topics.HEADER_ORIGIN)
     if origin is None:
         return Raw(record.offset, time, False)

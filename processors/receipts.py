@@ -11,33 +11,23 @@ outbox. The same records give the same outputs however they are batched, and aga
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from core.clock import iso
-from core.kafka import partition_of
 from processors import codec, rules
 from processors.abilities import Abilities
-from processors.alerts import Alerts, Publish, Told, encode_alert
+from processors.alerts import Alerts, Told, encode_alert
 from processors.expiry import MessageKey
-from processors.ports import Append, Outbox, Record
+from processors.outputs import Outputs
+from processors.partials import Moment, Partials
+from processors.ports import Outbox, Record
 from processors.reading import Raw, clocks_of, read_headers, transition_row
 from processors.rules import Applied, Duplicate
 from processors.state import MemoryState, Place, State, message_key, statuses
-from processors.windows import (
-    CONTRADICTIONS,
-    DUPLICATES,
-    FUTURE_MS,
-    LATE,
-    MINUTE_MS,
-    OTHER,
-    OUT_OF_ORDER,
-    Partial,
-    WindowKey,
-    is_late,
-    minute_of,
-)
+from processors.tally import Tally
+from processors.usual import Usual
+from processors.windows import FUTURE_MS, MINUTE_MS
 from schemas import keys, topics
 from schemas.alert_rules import MessageRule
 from schemas.events import MESSAGE_EVENT, OtherEvent, Rejected, StatusEvent, channel_type_of, decode
@@ -64,27 +54,6 @@ class Retention(NamedTuple):
         return self.window + self.spool + MINUTE_MS
 
 
-class Outputs(NamedTuple):
-    """Where a step appends what follows from raw records."""
-
-    facts: Append
-    kept: Append
-    """To the same changelog: what is kept of alerts."""
-    transitions: Append
-    alerts: Publish
-
-
-class Tally:
-    """How many records had which outcome since the last `take`."""
-
-    __slots__ = ("alerts", "applied", "closed", "duplicate", "forgotten", "late", "other", "parked")
-
-    def __init__(self) -> None:
-        self.alerts: Counter[tuple[str, str]] = Counter()
-        """By rule and state."""
-        self.applied = self.duplicate = self.parked = self.other = self.late = self.forgotten = self.closed = 0
-
-
 class Receipts:
     """State and partials of one raw partition."""
 
@@ -98,18 +67,16 @@ class Receipts:
     ) -> None:
         """Begin with what the state has on disk; `watch` are the alert rules."""
         self.partition = partition
-        self.tally = Tally()
         self.watermark = 0
         """Newest received time seen, epoch ms."""
         self._partitions = partitions
         self._retention = retention
         self.state: State = MemoryState() if state is None else state
-        self._windows: dict[WindowKey, Partial] = {}
-        self._dirty: set[WindowKey] = set()
-        self._swept = 0
+        self.partials = Partials(partition, partitions, retention.window, retention.closed)
         self._abilities = Abilities()
         self.alerts = Alerts(watch, self._abilities, self.state.ladder)
         self._adopted = False
+        self._usual = Usual(partition, self.state, self.partials, self.alerts, self._abilities)
         for name, value in self.state.alerts():
             self.alerts.restore(name, value)
         for org_id, key, known, place in self.state.newest():
@@ -124,7 +91,7 @@ class Receipts:
     @property
     def windows(self) -> int:
         """Window partials kept."""
-        return len(self._windows)
+        return len(self.partials)
 
     # --- recovery ---------------------------------------------------------------------------------------------------
 
@@ -152,14 +119,7 @@ class Receipts:
             return
         if value is not None and (self._abilities.restore(key, value) or self.alerts.restore_adoption(key, value)):
             return
-        if value is None:
-            org_id, channel_id, start = keys.split(key)
-            self._windows.pop(WindowKey(org_id, channel_id, int(start)), None)
-            return
-        record = codec.decode_partial(key, value)
-        known = self._windows.get(record.key)
-        if known is None or known.last < record.last:
-            self._windows[record.key] = record.partial()
+        self.partials.restore(key, value)
 
     # --- processing -------------------------------------------------------------------------------------------------
 
@@ -169,20 +129,38 @@ class Receipts:
         out = self._outputs(outbox)
         ceiling = now + FUTURE_MS
         for record in records:
-            raw = read_headers(record, self.partition)
-            if isinstance(raw, Rejected):
-                self._park(record, raw, outbox, now)
-                continue
-            event = decode(record.value or b"")
-            if isinstance(event, StatusEvent):
-                self._status(event, raw, out)
-            elif isinstance(event, Rejected):
-                self._park(record, event, outbox, now)
-            else:
-                self._other(event, record, raw)
-            # A received time in the future is a broken clock; it must not close windows.
-            self.watermark = max(self.watermark, min(raw.received, ceiling))
+            received = self._usual.take(record, out, self.watermark) or self._general(record, out, outbox, now)
+            if received > self.watermark:
+                # A received time in the future is a broken clock; it must not close windows.
+                self.watermark = max(self.watermark, min(received, ceiling))
         self.state.flush()
+
+    @property
+    def tally(self) -> Tally:
+        """What was counted since the last `take_tally`."""
+        return self._usual.tally
+
+    def take_tally(self) -> Tally:
+        """Return what was counted, and begin anew."""
+        taken, self._usual.tally = self._usual.tally, Tally()
+        taken.late, self.partials.late = self.partials.late, 0
+        taken.closed, self.partials.closed = self.partials.closed, 0
+        return taken
+
+    def _general(self, record: Record, out: Outputs, outbox: Outbox, now: int) -> int:
+        """Decide on any record, step by step; return its received time (epoch ms), 0 where it has none."""
+        raw = read_headers(record, self.partition)
+        if isinstance(raw, Rejected):
+            self._park(record, raw, outbox, now)
+            return 0
+        event = decode(record.value or b"")
+        if isinstance(event, StatusEvent):
+            self._status(event, raw, out)
+        elif isinstance(event, Rejected):
+            self._park(record, event, outbox, now)
+        else:
+            self._other(event, record, raw)
+        return raw.received
 
     def _outputs(self, outbox: Outbox) -> Outputs:
         facts = outbox.to(topics.changelog(topics.MESSAGES_TABLE), self.partition)
@@ -220,7 +198,7 @@ class Receipts:
             outcome = rules.decide(known, rank, time, raw.offset, event.old_status)
         if isinstance(outcome, Duplicate):
             self.tally.duplicate += 1
-            self._count(event, raw, time, rank, outcome)
+            self._count(event, Moment(time, raw.received, raw.offset), rank, outcome)
             return
         if raw.replayed and not fact and raw.received < self.watermark - self._retention.state:
             # The message was forgotten: what its neighbours were is no longer known, and the row stands already.
@@ -241,7 +219,10 @@ class Receipts:
             told = Told(event.org_id, key, event.channel_id, event.session_id, rank, time, raw.received, raw.offset)
             self.alerts.told(told, self.state.ladder(event.org_id, key), out.kept, out.alerts)
         self.tally.applied += 1
-        self._count(event, raw, time, rank, outcome)
+        self._count(event, Moment(time, raw.received, raw.offset), rank, outcome)
+
+    def _count(self, event: StatusEvent, at: Moment, rank: int | None, outcome: Applied | Duplicate) -> None:
+        self.partials.count((event.org_id, event.channel_id), at, rank, outcome, self.watermark)
 
     def _park(self, record: Record, rejected: Rejected, outbox: Outbox, now: int) -> None:
         self.tally.parked += 1
@@ -257,51 +238,9 @@ class Receipts:
         headers = [(name, value.encode()) for name, value in zip(topics.DEAD_HEADERS, values, strict=True)]
         outbox.to(topics.DEAD, self.partition)(record.key, record.value or b"", headers)
 
-    # --- windows ----------------------------------------------------------------------------------------------------
-
-    def _count(self, event: StatusEvent, raw: Raw, time: int, rank: int | None, outcome: Applied | Duplicate) -> None:
-        retention = self._retention.window
-        late = is_late(time, raw.received, retention)
-        self.tally.late += late
-        own = self._window(event, raw.received if late else time, raw.offset)
-        touched = [own]
-        if own is not None:
-            _count_outcome(own, rank, outcome, late=late)
-        if isinstance(outcome, Applied):
-            pairs = (
-                (outcome.sent_to_delivered_ms, outcome.delivered_time, True),
-                (outcome.delivered_to_read_ms, outcome.read_time, False),
-            )
-            for latency, minute, delivery in pairs:
-                if latency is None or is_late(minute, raw.received, retention):
-                    continue
-                window = self._window(event, minute, raw.offset)
-                if window is not None:
-                    window.measure(window.sent_to_delivered if delivery else window.delivered_to_read, latency)
-                    touched.append(window)
-        for window in touched:
-            if window is not None:
-                window.last = raw.offset
-
-    def _window(self, event: StatusEvent, time: int, offset: int) -> Partial | None:
-        """Return the partial to count this record on, or None when it has counted it already."""
-        key = WindowKey(event.org_id, event.channel_id, minute_of(time))
-        partial = self._windows.get(key)
-        if partial is None:
-            if key.start < self._closed_before():
-                self.tally.closed += 1
-                return None
-            partial = self._windows[key] = Partial()
-        self._dirty.add(key)
-        return partial if offset > partial.last else None
-
-    def _closed_before(self) -> int:
-        """Return the time before which no record can come for any window, epoch ms."""
-        return self.watermark - self._retention.closed
-
     def mark_all(self) -> None:
         """Publish every window again at the next checkpoint."""
-        self._dirty.update(self._windows)
+        self.partials.mark_all()
 
     # --- alerts -----------------------------------------------------------------------------------------------------
 
@@ -320,36 +259,20 @@ class Receipts:
     @property
     def dirty(self) -> bool:
         """Whether a checkpoint has windows to publish."""
-        return bool(self._dirty)
+        return bool(self.partials.changed)
 
     def checkpoint(self, outbox: Outbox) -> None:
         """Append every changed partial to its changelog and to the second step; forget what is old enough."""
         log = outbox.to(topics.changelog(topics.PARTIALS_TABLE), self.partition)
-        for key in self._dirty:
-            name = codec.window_key(key)
-            value = codec.encode_partial(self.partition, key, self._windows[key], self.watermark)
-            log(name, value)
-            outbox.to(topics.PARTIALS, partition_of(name, self._partitions))(name, value)
-        self._dirty.clear()
+        self.partials.checkpoint(outbox, log, self.watermark)
         self._adopt()
         for name, value in (*self._abilities.changes(), *self.alerts.adoptions().items()):
             log(name, value)
         out = self._outputs(outbox)
         self.alerts.checkpoint(out.kept, out.alerts)
-        self._drop_windows(log)
         self._forget_messages(out)
         log(codec.WATERMARK_KEY, b"%d" % self.watermark)
         self.state.flush()
-
-    def _drop_windows(self, log: Append) -> None:
-        limit = self._closed_before()
-        if limit < self._swept + MINUTE_MS:
-            return
-        self._swept = limit
-        closed = [key for key in self._windows if key.start < limit]
-        for key in closed:
-            del self._windows[key]
-            log(codec.window_key(key), None)
 
     def _adopt(self) -> None:
         """Let the alert rules know how far the log had come when this process took it over."""
@@ -373,16 +296,3 @@ def _ladder_of(org_id: str, key: MessageKey, known: int, place: Place) -> Iterat
             time, received, offset = rules.time_of(fact), rules.received_of(fact), rules.offset_of(fact)
             yield Told(org_id, key, *place, rank, time, received, offset)
             return
-
-
-def _count_outcome(window: Partial, rank: int | None, outcome: Applied | Duplicate, *, late: bool) -> None:
-    """Count a record in the window of its own minute (or of its received minute, when it is late)."""
-    counts = window.counts
-    if late:
-        counts[LATE] += 1
-    elif isinstance(outcome, Applied):
-        counts[OTHER if rank is None else rank] += 1
-        counts[OUT_OF_ORDER] += outcome.out_of_order
-        counts[CONTRADICTIONS] += outcome.contradiction
-    else:
-        counts[DUPLICATES] += 1

@@ -3,14 +3,14 @@
 Everything is decided from the record and the raw offsets of earlier records, never from the time of processing, so a
 replay after a crash decides the same. "Known" means: told by a record with a lower offset.
 
-What is known of one message is one integer: for each ladder status 117 bits, its time, how much later it was received,
-and `offset + 1`, or 0 where the status was not told. (An integer per message is the smallest thing Python can hold, and
+What is known of one message is one integer: for each ladder status 128 bits, its time, when it was received, and
+`offset + 1`, or 0 where the status was not told. (An integer per message is the smallest thing Python can hold, and
 the garbage collector never looks at it.)
 """
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
@@ -20,15 +20,12 @@ SENT, DELIVERED, READ = range(3)
 RANKS: Final = {status: rank for rank, status in enumerate(LADDER)}
 
 OFFSET_BITS: Final = 40
-LAG_BITS: Final = 33
-TIME_SHIFT: Final = OFFSET_BITS + LAG_BITS
-FACT_BITS: Final = TIME_SHIFT + 44
-_LAG_BASE: Final = 1 << 31
-_LAG_TOP: Final = (1 << LAG_BITS) - 1
-_OFFSET_MASK: Final = (1 << OFFSET_BITS) - 1
-_FACT_MASK: Final = (1 << FACT_BITS) - 1
-_NEVER: Final = 1 << OFFSET_BITS
-"""Above every `offset + 1`: stands for a status that was not told."""
+TIME_BITS: Final = 44
+TIME_SHIFT: Final = OFFSET_BITS + TIME_BITS
+FACT_BITS: Final = TIME_SHIFT + TIME_BITS
+_TIME_MASK: Final = (1 << TIME_BITS) - 1
+OFFSET_MASK: Final = (1 << OFFSET_BITS) - 1
+FACT_MASK: Final = (1 << FACT_BITS) - 1
 
 
 class Applied(msgspec.Struct, frozen=True, gc=False):
@@ -44,6 +41,11 @@ class Applied(msgspec.Struct, frozen=True, gc=False):
     read_time: int
     """When delivered_to_read_ms is given: epoch ms of READ, whose minute it is counted in."""
 
+    @property
+    def completes(self) -> bool:
+        """Whether the record completes a pair."""
+        return self.sent_to_delivered_ms is not None or self.delivered_to_read_ms is not None
+
 
 class Duplicate(msgspec.Struct, frozen=True, gc=False):
     """A record with a lower offset already told this status."""
@@ -54,12 +56,8 @@ OFF_LADDER: Final = Applied(0, False, False, None, None, 0, 0)
 
 
 def pack(time: int, offset: int, received: int) -> int:
-    """Make a fact of a time and a received time (epoch ms) and the raw offset that told it.
-
-    The received time is kept as long as it is less than 24 days before or 74 days after the time; else as that.
-    """
-    lag = min(max(received - time + _LAG_BASE, 0), _LAG_TOP)
-    return time << TIME_SHIFT | lag << OFFSET_BITS | (offset + 1)
+    """Make a fact of a time and a received time (epoch ms) and the raw offset that told it."""
+    return time << TIME_SHIFT | received << OFFSET_BITS | (offset + 1)
 
 
 def time_of(fact: int) -> int:
@@ -69,17 +67,24 @@ def time_of(fact: int) -> int:
 
 def received_of(fact: int) -> int:
     """Return when the fact's record was received, epoch ms."""
-    return (fact >> TIME_SHIFT) + (fact >> OFFSET_BITS & _LAG_TOP) - _LAG_BASE
+    return fact >> OFFSET_BITS & _TIME_MASK
+
+
+def first_received(known: int) -> int:
+    """Return when the only ladder status of a message was received, epoch ms."""
+    while not known & FACT_MASK:
+        known >>= FACT_BITS
+    return received_of(known)
 
 
 def offset_of(fact: int) -> int:
     """Return the raw offset that told a fact."""
-    return (fact & _OFFSET_MASK) - 1
+    return (fact & OFFSET_MASK) - 1
 
 
 def fact_of(known: int, rank: int) -> int:
     """Return one status's fact out of a message's integer; 0 where it was not told."""
-    return known >> rank * FACT_BITS & _FACT_MASK
+    return known >> rank * FACT_BITS & FACT_MASK
 
 
 def with_fact(known: int, rank: int, fact: int) -> int:
@@ -87,30 +92,42 @@ def with_fact(known: int, rank: int, fact: int) -> int:
     old = fact_of(known, rank)
     if old and offset_of(old) <= offset_of(fact):
         return known
-    return known & ~(_FACT_MASK << rank * FACT_BITS) | fact << rank * FACT_BITS
+    return known & ~(FACT_MASK << rank * FACT_BITS) | fact << rank * FACT_BITS
 
 
 def without_fact(known: int, rank: int) -> int:
     """Return the message's integer with one status untold."""
-    return known & ~(_FACT_MASK << rank * FACT_BITS)
+    return known & ~(FACT_MASK << rank * FACT_BITS)
 
 
 def decide(known: int, rank: int, time: int, offset: int, old_status: str) -> Applied | Duplicate:
     """Decide on a ladder status told at `offset` with `time` (epoch ms) and the old status it names ('' for none)."""
-    own = known >> rank * FACT_BITS & _FACT_MASK
-    if own and (own & _OFFSET_MASK) != offset + 1:
-        return DUPLICATE
-    if known == own << rank * FACT_BITS:
+    if not known:
         return _first(rank, old_status)
-    facts = (known & _FACT_MASK, known >> FACT_BITS & _FACT_MASK, known >> 2 * FACT_BITS)
-    told = tuple(((fact & _OFFSET_MASK) or _NEVER) <= offset for fact in facts)
-    highest_below = max((below for below in range(rank) if told[below]), default=-1)
-    old_rank = RANKS.get(old_status)
+    own = known >> rank * FACT_BITS & FACT_MASK
+    if own and (own & OFFSET_MASK) != offset + 1:
+        return DUPLICATE
+    # A fact holds its offset plus one: what was told before this record holds at most `offset`, and above nothing.
+    sent, delivered, read = known & FACT_MASK, known >> FACT_BITS & FACT_MASK, known >> 2 * FACT_BITS
+    sent_before = 0 < (sent & OFFSET_MASK) <= offset
+    delivered_before = 0 < (delivered & OFFSET_MASK) <= offset
+    read_before = 0 < (read & OFFSET_MASK) <= offset
+    old = RANKS.get(old_status, -1)
+    if rank == SENT:
+        there = delivered >> TIME_SHIFT if delivered_before else 0
+        delivery = there - time if delivered_before else None
+        return Applied(0, delivered_before or read_before, old >= SENT, delivery, None, there, 0)
+    if rank == DELIVERED:
+        there = read >> TIME_SHIFT if read_before else 0
+        delivery = time - (sent >> TIME_SHIFT) if sent_before else None
+        reading = there - time if read_before else None
+        return Applied(
+            1 - sent_before, read_before, old >= DELIVERED, delivery, reading, time if sent_before else 0, there
+        )
+    reading = time - (delivered >> TIME_SHIFT) if delivered_before else None
+    contradiction = old >= READ or (old == SENT and delivered_before)
     return Applied(
-        rank - sum(told[:rank]),
-        any(told[rank + 1 :]),
-        old_rank is not None and (old_rank >= rank or old_rank < highest_below),
-        *_pairs(rank, time, facts, told),
+        2 - sent_before - delivered_before, False, contradiction, None, reading, 0, time if delivered_before else 0
     )
 
 
@@ -125,26 +142,6 @@ _FIRST: Final = {
     for rank in range(3)
     for contradiction in (False, True)
 }
-
-
-class _Pairs(NamedTuple):
-    sent_to_delivered: int | None
-    delivered_to_read: int | None
-    delivered_time: int
-    read_time: int
-
-
-def _pairs(rank: int, time: int, facts: tuple[int, ...], told: tuple[bool, ...]) -> _Pairs:
-    """Return the latencies of the pairs that this record completes, and the times whose minutes they are counted in."""
-    sent, delivered, read = (time if each == rank else fact >> TIME_SHIFT for each, fact in enumerate(facts))
-    delivery = (rank == DELIVERED and told[SENT]) or (rank == SENT and told[DELIVERED])
-    reading = (rank == READ and told[DELIVERED]) or (rank == DELIVERED and told[READ])
-    return _Pairs(
-        delivered - sent if delivery else None,
-        read - delivered if reading else None,
-        delivered if delivery else 0,
-        read if reading else 0,
-    )
 
 
 def decide_off_ladder(fact: int, offset: int) -> Applied | Duplicate:

@@ -35,6 +35,9 @@ class State(Protocol):
     def set(self, org_id: str, key: MessageKey, status: str, fact: int, place: Place) -> None:
         """Set a fact unless one with a lower offset is set; its received time says when it may be forgotten."""
 
+    def put(self, org_id: str, key: MessageKey, known: int, after: int, place: Place) -> None:
+        """Set a message's ladder facts from `known`, which is what `ladder` returned, to `after`."""
+
     def drop(self, org_id: str, key: MessageKey, status: str) -> None:
         """Forget a fact."""
 
@@ -105,6 +108,16 @@ class MemoryState:
         else:
             self._off_ladder[org_id, key] = _with_off_ladder(self.off_ladder(org_id, key), status, fact)
 
+    def put(self, org_id: str, key: MessageKey, known: int, after: int, place: Place) -> None:
+        """Set a message's ladder facts."""
+        del place
+        messages = self._ladder.get(org_id)
+        if messages is None:
+            messages = self._ladder[org_id] = {}
+        if not known and (org_id, key) not in self._off_ladder:
+            self._expiry.add(org_id, key, rules.first_received(after))
+        messages[key] = after
+
     def drop(self, org_id: str, key: MessageKey, status: str) -> None:
         """Forget a fact."""
         rank = rules.RANKS.get(status)
@@ -148,7 +161,7 @@ _COUNT: Final = b"n"
 _MESSAGE: Final = b"m"
 _EXPIRY: Final = b"x"
 _ALERT: Final = b"a"
-_KNOWN_BYTES: Final = 44
+_KNOWN_BYTES: Final = 48
 _HOUR_BYTES: Final = 4
 _encode = msgspec.json.Encoder().encode
 _DIGITS: Final = 20
@@ -215,6 +228,13 @@ class RocksState:
             others = _with_off_ladder(_off_ladder_of(rest), status, fact)
             rest.others = {each: str(packed) for each, packed in others.items()}
         self._changed[name] = _value(known, rest)
+
+    def put(self, org_id: str, key: MessageKey, known: int, after: int, place: Place) -> None:
+        """Set a message's ladder facts."""
+        for status, rank in rules.RANKS.items():
+            fact = rules.fact_of(after, rank)
+            if fact != rules.fact_of(known, rank):
+                self.set(org_id, key, status, fact, place)
 
     def drop(self, org_id: str, key: MessageKey, status: str) -> None:
         """Forget a fact."""

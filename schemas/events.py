@@ -106,11 +106,12 @@ class _FullEnvelope(_RouteEnvelope, gc=False):
 
 _decode_route = msgspec.json.Decoder(_RouteEnvelope).decode
 _decode_routes = msgspec.json.Decoder(list[_RouteEnvelope]).decode
-_decode_full = msgspec.json.Decoder(_FullEnvelope).decode
+decode_documented = msgspec.json.Decoder(_FullEnvelope).decode
+"""Reads a status event in its documented shape. Raises one of UNREADABLE on any other."""
 _decode_any = msgspec.json.Decoder().decode
 _decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _INTEGER = re.compile(rb"-?\d+")
 
 
@@ -121,8 +122,8 @@ def decode(text: bytes | msgspec.Raw) -> Event | Rejected:
     status. An id is an integer literal of any length or text of 1 to 64 characters.
     """
     try:
-        envelope = _decode_full(text)
-    except _UNREADABLE:
+        envelope = decode_documented(text)
+    except UNREADABLE:
         # Not a status event in its documented shape: find out slowly what it is.
         return _decode_slowly(text)
     payload = envelope.payload
@@ -143,7 +144,7 @@ def route(text: bytes | msgspec.Raw) -> Route | Rejected:
     """Say where one array element goes, or why it is no event: `decode` without what only the processor reads."""
     try:
         envelope = _decode_route(text)
-    except _UNREADABLE:
+    except UNREADABLE:
         event = _decode_slowly(text)
         if isinstance(event, Rejected):
             return event
@@ -199,7 +200,7 @@ def channel_type_of(text: bytes | msgspec.Raw) -> tuple[str, str] | None:
     """Return the channel's id and type (upper case) of an IM_Message_Add, None when it does not tell both."""
     try:
         payload = _decode_added(text).payload
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
     return (_text_of(payload.channelId), payload.integration.upper()) if payload.integration else None
 
@@ -228,7 +229,7 @@ def _decode_slowly(text: bytes | msgspec.Raw) -> Event | Rejected:
         return _NOT_AN_OBJECT
     try:
         fields = _decode_fields(text)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         return Rejected("not_json", f"the element cannot be read as JSON: {error}")
     event_type = _text(fields.get("eventType"))
     if not event_type:
@@ -272,7 +273,7 @@ def _object(raw: bytes | msgspec.Raw | None) -> _Fields | None:
         return None
     try:
         return _decode_fields(raw)
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
 
 
@@ -282,7 +283,7 @@ def _value(raw: msgspec.Raw | None) -> object:
         return None
     try:
         value: object = _decode_any(raw)
-    except _UNREADABLE:
+    except UNREADABLE:
         return None
     return value
 

@@ -218,6 +218,14 @@ def test_a_message_is_forgotten_after_its_retention_and_not_before(begin: Begin)
         assert bool(world.state.off_ladder("1", 50007000000006017)) is kept
 
 
+@pytest.mark.parametrize("years", [-30, 100])
+def test_what_the_source_says_of_the_time_makes_no_message_forgotten(begin: Begin, years: int) -> None:
+    far = NOW + years * 365 * 24 * HOUR
+    world = begin(raw(0, status_event("SENT", far)), raw(1, status_event("READ", NOW, message=2)))
+    world.finish()
+    assert world.receipts.messages == 2
+
+
 def test_a_replay_of_a_forgotten_message_leaves_its_rows_alone(begin: Begin) -> None:
     retention = Retention(window=48 * HOUR, spool=24 * HOUR, state=96 * HOUR)
     world = begin(raw(0, status_event("SENT", NOW)), raw(1, status_event("READ", NOW + 5)), retention=retention)

@@ -1,0 +1,157 @@
+"""The window partials of one raw partition: absolute counts, each complete up to the last raw offset it has counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from core.kafka import partition_of
+from processors import codec
+from processors.ports import Append, Outbox
+from processors.rules import Applied, Duplicate
+from processors.windows import (
+    CONTRADICTIONS,
+    DUPLICATES,
+    FUTURE_MS,
+    LATE,
+    MINUTE_MS,
+    OTHER,
+    OUT_OF_ORDER,
+    Partial,
+    WindowKey,
+    is_late,
+)
+from schemas import keys, topics
+
+Channel = tuple[str, str]
+"""Org and channel id."""
+
+
+class Moment(NamedTuple):
+    """Where a record stands: its time and received time (epoch ms), and its raw offset."""
+
+    time: int
+    received: int
+    offset: int
+
+
+class Partials:
+    """Partials by window. A record counts on a partial only when its offset is above the partial's `last`."""
+
+    def __init__(self, partition: int, partitions: int, window_retention: int, closed_after: int) -> None:
+        """Begin empty; `window_retention` says what is late, `closed_after` when a window hears of nothing more, ms."""
+        self.open: dict[tuple[str, str, int], Partial] = {}
+        """By org, channel and start of the minute (epoch ms)."""
+        self.changed: set[tuple[str, str, int]] = set()
+        """To be published at the next checkpoint: counted on, or perhaps lost in a crash before it was published."""
+        self.late = self.closed = 0
+        """Records that were late, or came for a window that is closed, since the start."""
+        self._retention = window_retention
+        self._closed_after = closed_after
+        self._partition = partition
+        self._partitions = partitions
+        self._swept = 0
+
+    def __len__(self) -> int:
+        return len(self.open)
+
+    # --- recovery ---------------------------------------------------------------------------------------------------
+
+    def restore(self, key: bytes, value: bytes | None) -> None:
+        """Apply a record of the changelog; None drops the window. Raises UnknownFormatError."""
+        if value is None:
+            org_id, channel_id, start = keys.split(key)
+            self.open.pop((org_id, channel_id, int(start)), None)
+            return
+        record = codec.decode_partial(key, value)
+        known = self.open.get(record.key)
+        if known is None or known.last < record.last:
+            self.open[record.key] = record.partial()
+
+    def mark_all(self) -> None:
+        """Publish every window again at the next checkpoint."""
+        self.changed.update(self.open)
+
+    # --- counting ---------------------------------------------------------------------------------------------------
+
+    def count(
+        self, channel: Channel, at: Moment, rank: int | None, outcome: Applied | Duplicate, watermark: int
+    ) -> None:
+        """Count a status record in the window of its time, and the latencies that it completes in theirs."""
+        time, received, offset = at
+        late = time < received - self._retention or time > received + FUTURE_MS
+        own = self.window(channel, received if late else time, offset, watermark)
+        if own is not None:
+            _count_outcome(own.counts, rank, outcome, late=late)
+        if late:
+            self.late += 1
+        if isinstance(outcome, Applied) and outcome.completes:
+            self._measure(channel, at, outcome, watermark)
+        if own is not None:
+            own.last = offset
+
+    def _measure(self, channel: Channel, at: Moment, outcome: Applied, watermark: int) -> None:
+        """Count the latencies that a record completes."""
+        pairs = (
+            (outcome.sent_to_delivered_ms, outcome.delivered_time, True),
+            (outcome.delivered_to_read_ms, outcome.read_time, False),
+        )
+        touched = []
+        for latency, minute, delivery in pairs:
+            if latency is None or is_late(minute, at.received, self._retention):
+                continue
+            window = self.window(channel, minute, at.offset, watermark)
+            if window is not None:
+                window.measure(window.sent_to_delivered if delivery else window.delivered_to_read, latency)
+                touched.append(window)
+        # Only now: both latencies may belong to one window.
+        for window in touched:
+            window.last = at.offset
+
+    def window(self, channel: Channel, time: int, offset: int, watermark: int) -> Partial | None:
+        """Return the partial to count a record on, or None when it has counted it already or is closed."""
+        org_id, channel_id = channel
+        key = (org_id, channel_id, time - time % MINUTE_MS)
+        partial = self.open.get(key)
+        if partial is None:
+            if key[2] < watermark - self._closed_after:
+                self.closed += 1
+                return None
+            partial = self.open[key] = Partial()
+        self.changed.add(key)
+        return partial if offset > partial.last else None
+
+    # --- checkpoint -------------------------------------------------------------------------------------------------
+
+    def checkpoint(self, outbox: Outbox, log: Append, watermark: int) -> None:
+        """Append every changed partial to the changelog and to the second step; drop windows that are closed."""
+        for key in self.changed:
+            window = WindowKey(*key)
+            name = codec.window_key(window)
+            value = codec.encode_partial(self._partition, window, self.open[key], watermark)
+            log(name, value)
+            outbox.to(topics.PARTIALS, partition_of(name, self._partitions))(name, value)
+        self.changed.clear()
+        for key in self._drop(watermark - self._closed_after):
+            log(codec.window_key(WindowKey(*key)), None)
+
+    def _drop(self, limit: int) -> Iterable[tuple[str, str, int]]:
+        if limit < self._swept + MINUTE_MS:
+            return ()
+        self._swept = limit
+        closed = [key for key in self.open if key[2] < limit]
+        for key in closed:
+            del self.open[key]
+        return closed
+
+
+def _count_outcome(counts: list[int], rank: int | None, outcome: Applied | Duplicate, *, late: bool) -> None:
+    """Count a record in the window of its own minute (or of its received minute, when it is late)."""
+    if late:
+        counts[LATE] += 1
+    elif isinstance(outcome, Applied):
+        counts[OTHER if rank is None else rank] += 1
+        counts[OUT_OF_ORDER] += outcome.out_of_order
+        counts[CONTRADICTIONS] += outcome.contradiction
+    else:
+        counts[DUPLICATES] += 1

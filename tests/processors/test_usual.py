@@ -1,0 +1,109 @@
+"""The fast path and the general path give the same bytes."""
+
+from __future__ import annotations
+
+import json
+from unittest.mock import patch
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from processors.usual import Usual
+from schemas.alert_rules import DEFAULT
+from schemas.times import to_iso
+from tests.processors.world import HOUR, NOW, FakeRecord, World
+
+NAMES = ("org", "type", "received", "delivery", "source")
+
+times = st.one_of(
+    st.integers(-200_000, 60_000).map(lambda shift: to_iso(NOW + shift)),
+    st.integers(-100 * 24, 50 * 24).map(lambda hours: to_iso(NOW + hours * HOUR)),
+    st.sampled_from(
+        ["2025-10-09T07:27:19Z", "2025-10-09T07:27:19.3941Z", "2025-10-09T07:27:19.394+02:00", "no", "", None, 5]
+    ),
+)
+ids = st.one_of(
+    st.integers(-1, 4),
+    st.sampled_from([10**20 - 1, 10**20, 2**64, 0, "1", "01", "abc", "²", "x" * 64]),
+)
+event = st.fixed_dictionaries(
+    {
+        "payload": st.fixed_dictionaries(
+            {
+                "messageOldStatus": st.sampled_from([None, "SENT", "DELIVERED", "READ", "QUEUED", 7, "y" * 65]),
+                "messageNewStatus": st.fixed_dictionaries(
+                    {
+                        "updatedTime": times,
+                        "status": st.sampled_from(["SENT", "DELIVERED", "READ", "FAILED", "", "z" * 65]),
+                    }
+                ),
+                "messageId": ids,
+            },
+            optional={"sessionId": ids, "channelId": st.one_of(st.none(), ids)},
+        ),
+        "orgId": st.sampled_from(["1", "2", 1]),
+        "eventType": st.sampled_from(["IM_Message_Status"] * 5 + ["IM_Message_Add", "IM_Other"]),
+    },
+    optional={"eventTime": st.sampled_from([str(NOW), NOW, "x", None, "1" * 14])},
+)
+written = st.one_of(
+    st.integers(-HOUR, HOUR).map(lambda shift: b"%d" % (NOW + shift)),
+    st.sampled_from([b"", b"x", b"0", b"1" * 14, "²".encode(), None]),
+)
+names = st.one_of(st.just(NAMES), st.sampled_from([NAMES[::-1], NAMES[:3], (*NAMES, "origin"), ("origin", *NAMES[1:])]))
+
+
+@st.composite
+def logs(draw: st.DrawFn) -> list[FakeRecord]:
+    log = []
+    for offset in range(draw(st.integers(0, 25))):
+        body = json.dumps(draw(event)).encode() if draw(st.integers(0, 9)) else b"{"
+        values = {"received": draw(written), "origin": b"0:%d" % draw(st.integers(0, 30))}
+        headers = [(name, values.get(name, b"v")) for name in draw(names)]
+        log.append(FakeRecord(offset, b"k", body, headers))  # type: ignore[arg-type]  # Kafka's may be null
+    return log
+
+
+def outcome(log: list[FakeRecord], *, fast: bool) -> tuple[object, ...]:
+    """Return everything that a run appends, in order by topic, and what it counts."""
+    world = World(log, watch=DEFAULT.message_rules)
+    if fast:
+        world.finish()
+    else:
+        with patch.object(Usual, "take", lambda *_: 0):
+            world.finish()
+    tally = world.receipts.take_tally()
+    counts = [getattr(tally, name) for name in type(tally).__slots__]
+    written_ = {topic: [(r.key, r.value, r.headers) for r in records] for topic, records in world.durable.items()}
+    unordered = ((key, value) for name, records in written_.items() if "partials" in name for key, value, _ in records)
+    partials = sorted(unordered, key=repr)
+    others = {name: records for name, records in written_.items() if "partials" not in name and records}
+    return others, partials, counts
+
+
+@settings(max_examples=500, deadline=None)
+@given(logs())
+def test_both_paths_give_the_same_bytes(log: list[FakeRecord]) -> None:
+    assert outcome(log, fast=True) == outcome(log, fast=False)
+
+
+def test_the_usual_record_takes_the_fast_path() -> None:
+    body = json.dumps(
+        {
+            "payload": {
+                "messageOldStatus": None,
+                "messageNewStatus": {"updatedTime": to_iso(NOW), "status": "SENT"},
+                "messageId": 50007000000006017,
+                "sessionId": "50007000000004136",
+                "channelId": "50007000000004080",
+            },
+            "eventTime": str(NOW),
+            "eventType": "IM_Message_Status",
+            "orgId": "106553778",
+        }
+    ).encode()
+    headers = [(name, b"%d" % NOW if name == "received" else b"v") for name in NAMES]
+    world = World([FakeRecord(0, b"k", body, headers)])
+    with patch.object(type(world.receipts), "_general", lambda *_: 1 / 0):
+        world.finish()
+    assert len(world.transitions()) == 1
