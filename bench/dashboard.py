@@ -1,0 +1,231 @@
+"""The dashboard on many messages, and whether people who look slow the pipeline down.
+
+`python -m bench.dashboard [MESSAGES [VIEWERS]]`: a stack of its own. First simulated receipts go through the processor
+and the sink, in turns with nobody looking and with VIEWERS open pages (a live stream each, and the overview asked for
+every few seconds as a page does). Then MESSAGES messages are made in ClickHouse, and the overview is asked for: each
+time after the answer before has grown too old to be shown again, so that each answer is worked out anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import statistics
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from urllib.parse import urlsplit
+
+import aiohttp
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+from core.clickhouse import HttpClickHouse, connect
+from core.clock import now_ms
+from core.settings import parse
+from sandbox.demo.run import environ_of
+from sandbox.simulator import Traffic, events
+from sandbox.simulator.direct import load
+from sandbox.stack import Stack
+
+MESSAGES = 10_000_000
+VIEWERS = 200
+RECORDS = 150_000
+TURNS = 3
+STEP = 1_000_000
+ASKED = 30
+PAGE_S = 4.0
+"""How often an open page asks anew while things happen."""
+
+_MADE = """
+SELECT
+    number AS i, '106553778' AS org_id, concat('5000700000000', toString(4080 + intHash32(i) % 12)) AS channel_id,
+    concat('7', toString(intDiv(i, 6))) AS session_id, concat('5000700', toString(100000000000 + i)) AS message_id,
+    intHash64(i) AS h, now64(3, 'UTC') - toIntervalMillisecond(h % 2592000000) AS sent,
+    200 + h % 30000 AS d, 5000 + intHash64(i + 7) % 3600000 AS r
+FROM numbers({first}, {count})
+"""
+_STATUSES = (
+    ("SENT", "", "1", "sent", "NONE", "NONE"),
+    ("DELIVERED", "SENT", "h % 10 < 9", "sent + toIntervalMillisecond(d)", "d", "NONE"),
+    ("READ", "DELIVERED", "h % 10 < 6", "sent + toIntervalMillisecond(d + r)", "NONE", "r"),
+)
+_TRANSITIONS = """
+INSERT INTO transitions_log (org_id, channel_id, session_id, message_id, old_status, new_status, updated_time,
+    event_time, received_time, time_source, implied, out_of_order, contradiction, sent_to_delivered_ms,
+    delivered_to_read_ms, raw_partition, raw_offset)
+SELECT org_id, channel_id, session_id, message_id, '{old}', '{new}', {at}, {at}, {at} + INTERVAL 300 MILLISECOND,
+    'updated', 0, false, false, {delivered}, {read}, 0, i * 3 + {order} FROM ({made}) WHERE {told}
+"""
+_WINDOWS = """
+INSERT INTO channel_windows_log (org_id, channel_id, window_start, sent, delivered, read, sent_to_delivered_sketch,
+    delivered_to_read_sketch, version)
+SELECT org_id, channel_id, toDateTime64(toStartOfMinute(updated_time), 3, 'UTC') AS minute, countIf(new_status = 'SENT'),
+    countIf(new_status = 'DELIVERED'), countIf(new_status = 'READ'),
+    sumMapIf(map(toUInt16(1 + ceil(log(sent_to_delivered_ms) / log(1.01 / 0.99))), toUInt64(1)),
+        new_status = 'DELIVERED'),
+    sumMapIf(map(toUInt16(1 + ceil(log(delivered_to_read_ms) / log(1.01 / 0.99))), toUInt64(1)), new_status = 'READ'), 1
+FROM transitions_log WHERE org_id = '106553778' GROUP BY org_id, channel_id, minute
+"""
+_NONE = "-9223372036854775808"
+
+
+async def fill(clickhouse: HttpClickHouse, messages: int) -> None:
+    """Make messages of the last 30 days on 12 channels, and their windows."""
+    for first in range(0, messages, STEP):
+        made = _MADE.format(first=first, count=min(STEP, messages - first))
+        for order, (new, old, told, at, delivered, read) in enumerate(_STATUSES):
+            latencies = {"delivered": delivered.replace("NONE", _NONE), "read": read.replace("NONE", _NONE)}
+            await clickhouse.command(
+                _TRANSITIONS.format(made=made, new=new, old=old, told=told, at=at, order=order, **latencies)
+            )
+    await clickhouse.command(_WINDOWS)
+
+
+async def overview(url: str) -> dict[str, list[float]]:
+    """Return seconds of answers: the first, those worked out anew, those shown again."""
+    found: dict[str, list[float]] = {"first, nothing known yet": [], "worked out anew": [], "shown again": []}
+    async with aiohttp.ClientSession() as session:
+
+        async def ask() -> tuple[float, str]:
+            began = time.perf_counter()
+            async with session.get(f"{url}/api/overview?org=106553778") as answer:
+                content = await answer.json()
+            return time.perf_counter() - began, content["rates"]["state"]
+
+        found["first, nothing known yet"].append((await ask())[0])
+        began = time.perf_counter()
+        while (await ask())[1] == "computing":
+            await asyncio.sleep(1)
+        found["rates of all messages, in the background"] = [time.perf_counter() - began]
+        for _ in range(ASKED):
+            await asyncio.sleep(1.1)
+            found["worked out anew"].append((await ask())[0])
+            found["shown again"].append((await ask())[0])
+    return found
+
+
+async def pipeline(stack: Stack, clickhouse: HttpClickHouse, seed: int) -> float:
+    """Return records a second from the raw topic to ClickHouse's rows."""
+    before = await _stored(clickhouse)
+    traffic = Traffic(now_ms=now_ms(), messages=RECORDS, seed=seed)
+    began = time.perf_counter()
+    loaded = await load(stack.kafka_bootstrap, islice(events(traffic), RECORDS))
+    while await _stored(clickhouse) < before + loaded:
+        await asyncio.sleep(0.1)
+    return loaded / (time.perf_counter() - began)
+
+
+async def _stored(clickhouse: HttpClickHouse) -> int:
+    (row,) = await clickhouse.rows("SELECT toInt32(count()) AS n FROM raw_events_log")
+    return int(row["n"])
+
+
+@asynccontextmanager
+async def looked_at(url: str, viewers: int) -> AsyncIterator[psutil.Process]:
+    """Keep pages open from a process of its own while the context lasts."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bench.dashboard", "--look", url, str(viewers)), stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    await process.stdout.readline()
+    try:
+        yield psutil.Process(process.pid)
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def look(url: str, viewers: int) -> None:
+    """Be so many open pages; says so once all have their stream."""
+    place = urlsplit(url)
+    host, port = place.hostname or "", place.port or 0
+
+    async def stream(opened: asyncio.Event) -> None:
+        reader, writer = await asyncio.open_connection(host, port)
+        writer.write(b"GET /api/stream HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        while await reader.read(1 << 16):
+            opened.set()
+
+    async def ask() -> None:
+        reader, writer = await asyncio.open_connection(host, port)
+        while True:
+            await asyncio.sleep(PAGE_S * random.uniform(0.5, 1.5))  # noqa: S311 -- no secret
+            writer.write(b"GET /api/overview HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = next(line for line in head.split(b"\r\n") if line.lower().startswith(b"content-length"))
+            await reader.readexactly(int(length.partition(b":")[2]))
+
+    opened = [asyncio.Event() for _ in range(viewers)]
+    async with asyncio.TaskGroup() as group:
+        for each in opened:
+            group.create_task(stream(each))
+            group.create_task(ask())
+        await asyncio.gather(*(each.wait() for each in opened))
+        print("open", flush=True)
+
+
+async def measure(messages: int, viewers: int) -> None:
+    """Run everything and print its tables."""
+    environ = environ_of(os.environ)
+    roles = {"broker", "warehouse", "processor", "sink", "dashboard"}
+    with TemporaryDirectory(prefix="receiptstream-bench-") as folder:
+        async with Stack(Path(folder), environ=environ, roles=roles) as stack:
+            settings = parse({**environ, **stack.environ})
+            async with connect(settings, timeout_s=600) as clickhouse:
+                await pipeline(stack, clickhouse, seed=99)
+                print(await _side_by_side(stack, clickhouse, viewers), flush=True)
+                await fill(clickhouse, messages)
+                print(_times(messages, await overview(stack.dashboard_url)))
+
+
+async def _side_by_side(stack: Stack, clickhouse: HttpClickHouse, viewers: int) -> str:
+    dashboard = psutil.Process(stack.pids()["dashboard"])
+    alone, watched, cpu, clients = [], [], 0.0, 0.0
+    for turn in range(TURNS):
+        alone.append(await pipeline(stack, clickhouse, seed=2 * turn))
+        async with looked_at(stack.dashboard_url, viewers) as pages:
+            before, began = sum(dashboard.cpu_times()[:2]), time.perf_counter()
+            watched.append(await pipeline(stack, clickhouse, seed=2 * turn + 1))
+            cpu += (sum(dashboard.cpu_times()[:2]) - before) / (time.perf_counter() - began) / TURNS
+            clients += sum(pages.cpu_times()[:2]) / (time.perf_counter() - began) / TURNS
+    table = Table("turn", "nobody looks, records/s", f"{viewers} pages open, records/s", "ratio")
+    for turn, (one, other) in enumerate(zip(alone, watched, strict=True), 1):
+        table.add_row(str(turn), f"{one:,.0f}", f"{other:,.0f}", f"{other / one:.2f}")
+    table.add_row("median", *(f"{statistics.median(each):,.0f}" for each in (alone, watched)), "")
+    table.caption = f"cores used meanwhile: dashboard {cpu:.2f}, the pages' own process {clients:.2f}"
+    return _text(table)
+
+
+def _times(messages: int, found: dict[str, list[float]]) -> str:
+    table = Table("overview, ms", "times", "median", "95 %", "longest", title=f"{messages:,} messages")
+    for name, seconds in found.items():
+        ordered = sorted(1000 * each for each in seconds)
+        marks = (statistics.median(ordered), ordered[int(0.95 * (len(ordered) - 1))], ordered[-1])
+        table.add_row(name, str(len(ordered)), *(f"{mark:,.1f}" for mark in marks))
+    return _text(table)
+
+
+def _text(table: Table) -> str:
+    console = Console(width=100, record=True, file=open(os.devnull, "w"))  # noqa: PTH123, SIM115 -- to nowhere
+    console.print(table)
+    return console.export_text()
+
+
+def main() -> None:
+    """Measure, or be the pages."""
+    if sys.argv[1:2] == ["--look"]:
+        asyncio.run(look(sys.argv[2], int(sys.argv[3])))
+        return
+    given = [int(text) for text in sys.argv[1:]]
+    asyncio.run(measure(*(given + [MESSAGES, VIEWERS][len(given) :])))
+
+
+if __name__ == "__main__":
+    main()
