@@ -14,6 +14,7 @@ import pytest
 
 from core.kafka import partition_of
 from ingest import protocol, reading
+from ingest.server import ELEMENT_BYTES
 from schemas import topics
 from tests.ingest.conftest import SECRET, Client, Serve
 from tests.ingest.kafka import Reader
@@ -225,6 +226,14 @@ async def test_too_many_requests_or_bytes_in_flight_are_told_to_come_back(serve:
         writer.close()
         await writer.wait_closed()
         assert (await client.post(SAMPLE))[0] == 200
+
+
+async def test_elements_weigh_something_however_short_they_are(serve: Serve) -> None:
+    most = 2**20 // ELEMENT_BYTES
+    async with serve(INGEST_MAX_IN_FLIGHT_BYTES=str(2**20)) as client:
+        assert await client.post(b"[" + b",".join([b"1"] * most) + b"]") == (200, {"accepted": 0, "parked": most})
+        status, answer = await client.post(b"[" + b",".join([b"1"] * (most + 1)) + b"]")
+        assert (status, answer["error"]["code"]) == (413, "body_too_large")
 
 
 async def test_slow_headers_and_slow_bodies_are_cut_off(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
