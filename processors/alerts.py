@@ -239,8 +239,10 @@ class Alerts:
 
     def restore(self, name: bytes, value: bytes | None) -> bool:
         """Apply a record of the messages changelog; False when it is not one of an alert."""
+        if name.count(b":") != 3:  # noqa: PLR2004 -- as `_keep` makes them; a fact's key has two
+            return False
         parts = keys.split(name)
-        if len(parts) != 4 or parts[2] != _KIND:  # noqa: PLR2004 -- as `_keep` makes them
+        if parts[2] != _KIND:
             return False
         org_id, message_id, _, rule_name = parts
         kept = self._kept.setdefault((org_id, rule_name), {})

@@ -15,4 +15,5 @@ def join(*parts: str) -> bytes:
 
 def split(key: bytes) -> list[str]:
     """Undo `join`."""
-    return [unquote(part) for part in key.decode().split(":")]
+    parts = key.decode().split(":")
+    return [unquote(part) for part in parts] if b"%" in key else parts
