@@ -118,8 +118,9 @@ class Usual:
             join(org, message, told.status),
             encode_fact(time, offset, received, channel, session),
         )
-        after = rules.with_fact(known, rank, rules.pack(time, offset, received))
-        if after != known:
+        after = known
+        if not known >> rank * rules.FACT_BITS & rules.FACT_MASK:  # else it is this very record, after a crash
+            after = known | rules.pack(time, offset, received) << rank * rules.FACT_BITS
             self._state.put(org, key, known, after, (channel, session))
         self._abilities.learn_status(org, channel, rank, offset)
         self._alerts.told(Told(org, key, channel, session, rank, time, received, offset), after, out.kept, out.alerts)

@@ -7,10 +7,10 @@ from urllib.parse import quote, unquote
 
 def join(*parts: str) -> bytes:
     """Join ids with ':'; a colon or percent sign within an id is percent-encoded, so that no two keys are alike."""
-    for part in parts:
-        if ":" in part or "%" in part:
-            return ":".join(quote(each, safe=" /?#[]@!$&'()*+,;=") for each in parts).encode()
-    return ":".join(parts).encode()
+    text = ":".join(parts)
+    if "%" in text or text.count(":") >= len(parts):
+        text = ":".join(quote(each, safe=" /?#[]@!$&'()*+,;=") for each in parts)
+    return text.encode()
 
 
 def split(key: bytes) -> list[str]:
