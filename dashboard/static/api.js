@@ -1,5 +1,4 @@
 // The read API, and the addresses of pages.
-import { zone } from "./format.js";
 
 export class ApiError extends Error {
   constructor(status, message, retryS) {
@@ -18,7 +17,7 @@ export function address(path, params) {
 export async function get(path, params) {
   let answer;
   try {
-    answer = await fetch(address(path, { ...params, tz: zone }), { headers: { Accept: "application/json" } });
+    answer = await fetch(address(path, params), { headers: { Accept: "application/json" } });
   } catch {
     throw new ApiError(0, "The dashboard does not answer. Check that `receipts up` or `receipts dashboard` runs; this page tries again by itself.", 3);
   }

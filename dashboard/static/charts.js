@@ -7,7 +7,7 @@ const W = 640, H = 180, LEFT = 52, BOTTOM = 22, TOP = 8;
 export function spark(values, label) {
   const most = Math.max(1, ...values);
   const width = 120 / Math.max(1, values.length);
-  return s("svg", { viewBox: "0 0 120 28", width: 120, height: 28, role: "img", "aria-label": label },
+  return s("svg", { viewBox: "0 0 120 28", width: 96, height: 24, role: "img", "aria-label": label },
     values.map((value, index) => value && s("rect", {
       class: "spark", x: (index * width).toFixed(2), width: Math.max(0.8, width - 0.4).toFixed(2),
       y: (28 - Math.max(1, (27 * value) / most)).toFixed(2), height: Math.max(1, (27 * value) / most).toFixed(2),

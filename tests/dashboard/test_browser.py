@@ -120,7 +120,7 @@ async def test_what_is_not_known_is_said(watched: Watched) -> None:
     instagram, chat = await cells(page, INSTAGRAM), await cells(page, CHAT)
     assert instagram["Delivery ratio"] == "cannot report"
     assert instagram["Read ratio"].split("\n") == ["40.0%", "not mature yet"]
-    assert instagram["To read"].split("\n") == ["1 min", "p95 1 min, from SENT"]
+    assert instagram["To read"].split("\n") == ["1 min", "p95 1 min", "from SENT"]
     assert {chat[name] for name in ("Delivery ratio", "Read ratio", "To deliver", "To read")} == {"cannot report"}
 
 

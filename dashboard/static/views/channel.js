@@ -21,7 +21,7 @@ function funnel(channel, rates, state) {
 
 export async function render(query) {
   const { org, channel: wanted, range: period, from, to } = query;
-  const found = await get("/api/channel", { org, channel: wanted, range: period, from, to });
+  const found = await get("/api/channel", { org, channel: wanted, range: period, from, to, tz: zone });
   const { summary, series } = found;
   const { channel } = summary;
   const span = { from: found.start, to: found.end };

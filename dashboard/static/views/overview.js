@@ -44,7 +44,7 @@ function toRead(row) {
   if (!row.channel.can_report_read) return h("span", { class: "muted" }, "cannot report");
   if (row.channel.can_report_delivered) return pair(row.delivered_to_read_p50_ms, row.delivered_to_read_p95_ms);
   if (!row.reading) return "–";
-  return [latency(row.reading.sent_to_read_p50_ms), h("small", {}, `p95 ${latency(row.reading.sent_to_read_p95_ms)}, from SENT`)];
+  return [latency(row.reading.sent_to_read_p50_ms), h("small", {}, `p95 ${latency(row.reading.sent_to_read_p95_ms)}`), h("small", {}, "from SENT")];
 }
 
 const toDeliver = (row) => row.channel.can_report_delivered
@@ -59,6 +59,7 @@ export async function render(query) {
     ["Channel", ({ channel }) => [h("a", { href: channelPage(channel) }, channel.name || channel.channel_type),
       h("small", {}, id(channel.channel_id))]],
     ["Org, last heard", ({ channel }) => [id(channel.org_id), h("small", { title: channel.last_heard }, ago(channel.last_heard))]],
+    ["Alerts", alerts],
     ["Sent", (row) => number(row.sent), "number"],
     ["Delivered", (row) => number(row.delivered), "number"],
     ["Read", (row) => number(row.read), "number"],
@@ -66,9 +67,8 @@ export async function render(query) {
     ["Read ratio", (row) => ratio(row.channel.can_report_read, row.rates, state, "read"), "number"],
     ["To deliver", toDeliver, "number"],
     ["To read", toRead, "number"],
-    ["Sent over time", (row) => spark(row.spark, `${number(row.sent)} sent over the period`)],
-    ["Newest minute", ({ channel }) => h("span", { "data-minute": key(channel) }, counts(newest.get(key(channel)))), "number"],
-    ["Alerts", alerts],
+    ["Over time", (row) => spark(row.spark, `${number(row.sent)} sent over the period`)],
+    ["Newest minute", ({ channel }) => h("span", { class: "minute", "data-minute": key(channel) }, counts(newest.get(key(channel)))), "number"],
   ];
   const rates = state === "ready" ? ["; rates of the messages sent in the period, worked out ", time(found.rates.computed_at)] : null;
   return [
