@@ -120,6 +120,8 @@ class Overview(msgspec.Struct, frozen=True):
     """All channels over a period."""
 
     as_of: str
+    problem: str
+    """Why the numbers are not newer than `as_of`; '' when the last look at ClickHouse went well."""
     start: str
     end: str
     bucket_s: int

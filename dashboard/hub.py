@@ -39,10 +39,11 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(eq=False, slots=True)
 class Viewer:
-    """One open page: frames on their way to it. `over` means: write no more, end the connection."""
+    """One open page: frames on their way to it. `over` means: write no more; `cut`: because it is too slow."""
 
     frames: asyncio.Queue[bytes] = field(default_factory=lambda: asyncio.Queue(BEHIND))
     over: asyncio.Event = field(default_factory=asyncio.Event)
+    cut: bool = False
 
 
 def frame(event: str, data: bytes, identity: str = "") -> bytes:
@@ -103,6 +104,13 @@ class Hub:
         """Forget a viewer."""
         self._viewers.discard(viewer)
 
+    def cut(self, viewer: Viewer) -> None:
+        """Give up a viewer that is too slow."""
+        self.cut_off += 1
+        viewer.cut = True
+        viewer.over.set()
+        self._viewers.discard(viewer)
+
     def close(self) -> None:
         """End every connection."""
         self._closed = True
@@ -132,6 +140,4 @@ class Hub:
             try:
                 viewer.frames.put_nowait(content)
             except asyncio.QueueFull:
-                self.cut_off += 1
-                viewer.over.set()
-                self._viewers.discard(viewer)
+                self.cut(viewer)

@@ -112,6 +112,7 @@ async def _overview(parts: Parts, period: Period, org: str, channel: str) -> Ove
     slow = rates.value or ({}, {})
     return Overview(
         as_of=clock.iso(found.computed_ms),
+        problem="" if found.error is None else str(found.error),
         start=clock.iso(period.from_ms),
         end=clock.iso(period.to_ms),
         bucket_s=bucket_ms(period) // 1000,

@@ -31,14 +31,18 @@ async def serve(request: web.Request, hub: Hub) -> web.StreamResponse:
         retry = random.randint(*RETRY_MS)  # noqa: S311 -- spreads the pages that come back, no secret
         await _write(response, f"retry: {retry}\n\n".encode() + hello)
         await _pass_on(response, viewer)
-    except (ConnectionError, TimeoutError):
+    except TimeoutError:
+        hub.cut(viewer)
+    except ConnectionError:
         pass
     finally:
         metrics.DASHBOARD_VIEWERS.dec()
         hub.leave(viewer)
-        if viewer.over.is_set() and request.transport is not None:
-            # What waits in its buffer goes with it.
-            request.transport.abort()
+        if viewer.cut:
+            metrics.DASHBOARD_CUT_OFF.inc()
+            if request.transport is not None:
+                # What waits in its buffer goes with it.
+                request.transport.abort()
     return response
 
 

@@ -74,6 +74,7 @@ export async function render(query) {
   return [
     h("h1", {}, title),
     bar(range(), write("org", "Org"), csv("/api/rates", { range: period, from, to, org })),
+    found.problem ? notice(`These are the numbers of ${timeText(found.as_of)}: ${found.problem}`, "This page tries again by itself.", "error") : null,
     state === "failed" ? notice(found.rates.message, "Receipts and latencies are shown all the same.", "error") : null,
     state === "computing" ? notice("Rates are being worked out from all messages.", "Receipts and latencies are shown already.") : null,
     found.channels.length
