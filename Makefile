@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo up test fuzz check bench soak pages lock clean
+.PHONY: help setup demo up test fuzz check bench soak torture pages lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ bench: setup ## Measure the event path against baselines in the same run
 
 soak: setup ## A million events under faults, three times, each row against the answer key (20 minutes)
 	$(BIN)/python -m sandbox.torture
+
+torture: setup ## Traffic over HTTP for ten minutes while every role, broker and engine is killed and paused at random
+	$(BIN)/python -m sandbox.torture --http --events 300000 --seconds 600 --kills 50 --pauses 10 --terminations 10 --seed 1
 
 pages: setup ## Renew the pages and schemas that are made from code
 	$(BIN)/python -m core.pages

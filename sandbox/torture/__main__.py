@@ -11,7 +11,7 @@ import click
 
 from core import logs
 from sandbox.torture.faults import Appetite
-from sandbox.torture.run import Torment, Torture
+from sandbox.torture.run import BEHIND_KAFKA, EVERYTHING, Torment, Torture
 
 
 @click.command()
@@ -25,6 +25,7 @@ from sandbox.torture.run import Torment, Torture
 @click.option("--reorder", default=0.20, show_default=True, help="Share of receipts overtaken.")
 @click.option("--missing", default=0.02, show_default=True, help="Share of receipts never told.")
 @click.option("--channels", default=14, show_default=True, help="Channels of each of three orgs.")
+@click.option("--http", is_flag=True, help="Send over HTTP, and strike every role, broker and warehouse too.")
 @click.option("--standbys", default=0, show_default=True, help="Processors that follow each partition.")
 @click.option("--store", type=click.Choice(["memory", "rocksdb"]), default="memory", show_default=True)
 def main(seeds: tuple[int, ...], store: str, **given: Any) -> None:  # noqa: D103 -- the module says it; click shows this as help
@@ -37,6 +38,8 @@ def main(seeds: tuple[int, ...], store: str, **given: Any) -> None:  # noqa: D10
             seconds=given["seconds"],
             seed=seed,
             appetite=Appetite(given["kills"], given["pauses"], given["terminations"]),
+            targets=EVERYTHING if given["http"] else BEHIND_KAFKA,
+            http=given["http"],
             traffic=traffic,
             settings={"STATE_STORE": store, "PROCESSOR_STANDBYS": str(given["standbys"])},
         )

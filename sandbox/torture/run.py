@@ -15,27 +15,29 @@ from typing import Any
 from rich.console import Console
 
 from core.clock import now_ms
+from core.errors import ReceiptstreamError
 from core.settings import parse
 from sandbox.answer_key import describe
 from sandbox.answer_key.alerts import Rule
+from sandbox.answer_key.collect import collect
 from sandbox.demo.actual import reading
 from sandbox.demo.run import environ_of
 from sandbox.demo.verify import Verdict, expected_counts, key_of, verify, wait
 from sandbox.simulator import Traffic, events
-from sandbox.simulator.direct import load
 from sandbox.simulator.traffic import Event
 from sandbox.stack import Stack
 from sandbox.torture.faults import Appetite, Fault, plan
+from sandbox.torture.load import missing, over_http, straight
 from sandbox.torture.nemesis import Nemesis
 
-PORTIONS = 50
-"""The traffic comes in this many portions, spread over the time of the faults."""
 ARRIVAL_S = 240.0
 RULES = (Rule("stuck", "SENT", 2_000), Rule("unread", "DELIVERED", 3_000, followup=True))
 """Second-long, so that many come due while the traffic lasts."""
 SPAN_MS = 40 * 60_000
 """Short enough that alerts open instead of being found expired."""
-ROLES = {"broker", "warehouse", "processor", "sink"}
+BEHIND_KAFKA = ("processor-1", "processor-2", "sink-1", "sink-2")
+EVERYTHING = (*BEHIND_KAFKA, "ingest", "broker", "warehouse", "dashboard")
+ROLES = {"broker", "warehouse", "ingest", "processor", "sink", "notifier", "dashboard"}
 SCALE = {"processor": 2, "sink": 2}
 
 
@@ -47,7 +49,9 @@ class Torment:
     seconds: float
     seed: int
     appetite: Appetite
-    targets: Sequence[str] = ("processor-1", "processor-2", "sink-1", "sink-2")
+    targets: Sequence[str] = BEHIND_KAFKA
+    http: bool = False
+    """Whether the traffic comes over HTTP, as the source sends it, instead of straight into Kafka."""
     traffic: Mapping[str, float] = field(default_factory=dict)
     """Fields of Traffic that are not the default."""
     settings: Mapping[str, str] = field(default_factory=dict)
@@ -90,13 +94,21 @@ class Torture:
         torment = self.torment
         settings = parse({**stack.environ, "STATE_DIR": str(stack.state_dir)})
         sent_ms = now_ms()
-        sent = list(self._events(sent_ms))
+        events = list(self._events(sent_ms))
         faults = plan(torment.seed, torment.seconds, torment.targets, torment.appetite)
         nemesis = Nemesis(stack, faults, lambda fault: self._say(str(fault)))
+        bring = over_http if torment.http else straight
         async with asyncio.TaskGroup() as group:
             group.create_task(nemesis.rage())
-            group.create_task(self._load(stack.kafka_bootstrap, sent))
-        key = await asyncio.to_thread(key_of, settings, [event.body for event in sent], sent_ms)
+            bringing = group.create_task(bring(stack, events, torment.seconds))
+        bodies = bringing.result()
+        await stack.wait_ready()
+        if lost := await missing(stack, bodies, ARRIVAL_S):
+            raise ReceiptstreamError(f"{sum(lost.values())} events that were taken are not in Kafka: {min(lost)!r} …")
+        # Over HTTP an event may stand twice in Kafka: what was sent does not tell, what stands there does.
+        found = await collect(settings.kafka_bootstrap_servers) if torment.http else []
+        sent = [record.value for record in found] if torment.http else bodies
+        key = await asyncio.to_thread(key_of, settings, sent, sent_ms)
         async with reading(settings) as warehouse:
             await wait(warehouse, expected_counts(key, 0), ARRIVAL_S)
             return await verify(settings, warehouse, key, rules=RULES), nemesis.struck
@@ -107,14 +119,6 @@ class Torture:
         fields: dict[str, Any] = {"span_ms": SPAN_MS, **torment.traffic}
         traffic = Traffic(now_ms=moment_ms, messages=torment.events, seed=torment.seed, **fields)
         return islice((event for event in events(traffic) if event.kind), torment.events)
-
-    async def _load(self, bootstrap: str, sent: Sequence[Event]) -> None:
-        """Bring the traffic in portions, each at its time."""
-        started = monotonic()
-        portion = -(-len(sent) // PORTIONS)
-        for number in range(PORTIONS):
-            await asyncio.sleep(max(0.0, started + self.torment.seconds * number / PORTIONS - monotonic()))
-            await load(bootstrap, sent[number * portion : (number + 1) * portion])
 
     def _say(self, text: str) -> None:
         self.console.print(text, highlight=False, soft_wrap=True)
