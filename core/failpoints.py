@@ -22,6 +22,7 @@ Name = Literal[
     "consumer.committed",  # committed
     "table.restored",  # some of a changelog applied, recovery not over
     "sink.inserted",  # rows acknowledged by ClickHouse, the offset not committed
+    "notifier.delivered",  # a notification acknowledged by its receiver, the offset not committed
 ]
 NAMES: Final[tuple[str, ...]] = get_args(Name)
 

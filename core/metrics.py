@@ -109,3 +109,32 @@ DASHBOARD_VIEWERS = Gauge("receipts_dashboard_viewers", "Open live streams.", re
 DASHBOARD_CUT_OFF = Counter(
     "receipts_dashboard_cut_off", "Live streams ended because their reader was too slow.", registry=REGISTRY
 )
+
+# --- notifier -------------------------------------------------------------------------------------------------------
+NOTIFIER_TRIES = Counter(
+    "receipts_notifier_tries",
+    "Tries to send a notification, by destination and result (delivered, again, refused, gone).",
+    ["destination", "result"],
+    registry=REGISTRY,
+)
+NOTIFIER_ALERTS = Counter(
+    "receipts_notifier_alerts",
+    "Openings and resolutions by destination and what became of them (delivered, repeated, parked).",
+    ["destination", "outcome"],
+    registry=REGISTRY,
+)
+NOTIFIER_DISABLED = Gauge(
+    "receipts_notifier_disabled",
+    "1 while a destination is disabled after a long failure, else 0.",
+    ["destination"],
+    registry=REGISTRY,
+)
+NOTIFIER_LAG = Gauge(
+    "receipts_notifier_lag_records", "Alert records a destination has not got yet.", ["destination"], registry=REGISTRY
+)
+NOTIFIER_CHANNEL_RULES = Counter(
+    "receipts_notifier_channel_rule_rounds",
+    "Rounds over the channel rules by result (done, failed).",
+    ["result"],
+    registry=REGISTRY,
+)

@@ -1,0 +1,1 @@
+"""The notifier: alerts from Kafka to people and their programs."""

@@ -1,0 +1,167 @@
+"""The notifier role: a courier for each destination, and the rules on channels."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from typing import Any
+
+import aiohttp
+import uvloop
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from core import failpoints, logs, ops
+from core.clickhouse import ClickHouse, connect
+from core.clock import iso, now_ms
+from core.errors import BrokerUnavailableError
+from core.kafka import client_options, create_topics
+from core.settings import Settings
+from schemas import topics
+from schemas.alert_rules import RulesFile
+from schemas.alert_rules import load as load_rules
+from sinks.notifier import config, guard
+from sinks.notifier.config import Chat, Destination, Email, Webhook
+from sinks.notifier.courier import Courier
+from sinks.notifier.http import ChatSender, WebhookSender
+from sinks.notifier.mail import MailSender
+from sinks.notifier.names import Names
+from sinks.notifier.sending import Sender
+from sinks.notifier.zoho import ZohoSender
+
+log = logs.get(__name__)
+
+GROUP = "receipts-notifier-"
+"""Begins the consumer group of each destination."""
+SESSION_TIMEOUT_MS = 10_000
+LONGEST_DELIVERY_MS = 14 * 86_400_000
+"""A courier may be busy with one delivery for longer than any destination is tried."""
+PARK_AGAIN_S = 1.0
+
+
+def run(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT. Without destinations and channel rules it idles.
+
+    Raises ConfigError for destinations or rules that are wrong, BrokerUnavailableError when Kafka is away at the start.
+    """
+    failpoints.arm(settings.failpoint)
+    destinations, rules = config.load(settings), load_rules(settings.rules_file)
+    uvloop.run(_run(settings, destinations, rules))
+
+
+class KafkaParking:
+    """Parks alerts in `im.events.dead`, until that succeeds."""
+
+    def __init__(self, producer: AIOKafkaProducer) -> None:
+        self._producer = producer
+
+    async def park(self, record: Any, reason: str, detail: str) -> None:
+        """Write the record's own bytes with why, and from where."""
+        place = (record.topic, str(record.partition), str(record.offset))
+        values = ("notifier", reason, detail, *place, iso(now_ms()))
+        headers = [(name, value.encode()) for name, value in zip(topics.DEAD_HEADERS, values, strict=True)]
+        while True:
+            try:
+                await self._producer.send_and_wait(
+                    topics.DEAD, record.value or b"", key=record.key, partition=record.partition, headers=headers
+                )
+            except KafkaError as error:
+                log.warning("not_parked", error=repr(error))
+                await asyncio.sleep(PARK_AGAIN_S)
+            else:
+                return
+
+
+def sender(destination: Destination, session: aiohttp.ClientSession, *, private: bool) -> Sender:
+    """Return what sends to a destination. `session` must be one of `guard.session`."""
+    target, timeout_s = destination.target, destination.limits.timeout
+    if isinstance(target, Webhook):
+        return WebhookSender(session, target, timeout_s)
+    if isinstance(target, Chat):
+        return ChatSender(session, target, timeout_s)
+    if isinstance(target, Email):
+        return MailSender(target, timeout_s, private=private)
+    return ZohoSender(session, target, timeout_s)
+
+
+async def _run(settings: Settings, destinations: tuple[Destination, ...], rules: RulesFile) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with contextlib.AsyncExitStack() as stack:
+        couriers: list[Courier] = []
+        work = []
+        if destinations:
+            couriers = await _couriers(settings, destinations, rules, stack)
+            work = [courier.run(stop) for courier in couriers]
+
+        def why_not_ready() -> str:
+            joining = [courier.name for courier in couriers if not courier.assigned]
+            return f"joining the consumer groups of {', '.join(joining)}" if joining else ""
+
+        port = await stack.enter_async_context(ops.serving(settings.metrics_host, settings.metrics_port, why_not_ready))
+        names = [destination.name for destination in destinations]
+        log.info("notifier_started", metrics_port=port, destinations=names, channel_rules=len(rules.channel_rules))
+        await _all_of(work, stop)
+
+
+async def _all_of(work: list[Any], stop: asyncio.Event) -> None:
+    """Run all until `stop`; the first that fails ends the others, and is raised."""
+    tasks = [asyncio.ensure_future(each) for each in (*work, stop.wait())]
+    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    stop.set()
+    await asyncio.wait(tasks)
+    for task in (*done, *tasks):
+        task.result()
+
+
+async def _couriers(
+    settings: Settings, destinations: tuple[Destination, ...], rules: RulesFile, stack: contextlib.AsyncExitStack
+) -> list[Courier]:
+    bootstrap = settings.kafka_bootstrap_servers
+    await create_topics(
+        bootstrap, topics.specs(settings), partitions=settings.raw_partitions, replication=settings.replication_factor
+    )
+    private = settings.notify_allow_private
+    session = await stack.enter_async_context(guard.session(private=private))
+    clickhouse: ClickHouse | None = None
+    if settings.clickhouse_url:
+        clickhouse = await stack.enter_async_context(connect(settings, timeout_s=10.0))
+    producer = AIOKafkaProducer(
+        **client_options(bootstrap), enable_idempotence=settings.kafka_idempotence, max_request_size=12 << 20
+    )
+    consumers = [_consumer(settings, destination.name) for destination in destinations]
+    clients = (producer, *consumers)
+    stack.push_async_callback(_stop_all, clients)
+    try:
+        await asyncio.gather(*(client.start() for client in clients))
+    except KafkaError as error:
+        raise BrokerUnavailableError(
+            f"Kafka at {bootstrap} does not answer: {error!r}", fix="Check KAFKA_BOOTSTRAP_SERVERS"
+        ) from error
+    names, parking = Names(clickhouse), KafkaParking(producer)
+    return [
+        Courier(destination, sender(destination, session, private=private), consumer, parking, (rules, names))
+        for destination, consumer in zip(destinations, consumers, strict=True)
+    ]
+
+
+async def _stop_all(clients: tuple[Any, ...]) -> None:
+    await asyncio.gather(*(client.stop() for client in clients), return_exceptions=True)
+
+
+def _consumer(settings: Settings, name: str) -> AIOKafkaConsumer:
+    return AIOKafkaConsumer(
+        **client_options(settings.kafka_bootstrap_servers),
+        group_id=f"{GROUP}{name}",
+        group_instance_id=settings.instance_id or None,
+        enable_auto_commit=False,
+        # A place that retention has passed: what is left is told.
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
+        fetch_max_wait_ms=250,
+        session_timeout_ms=SESSION_TIMEOUT_MS,
+        heartbeat_interval_ms=SESSION_TIMEOUT_MS // 4,
+        max_poll_interval_ms=LONGEST_DELIVERY_MS,
+    )
