@@ -14,11 +14,12 @@ import random
 import statistics
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -37,9 +38,9 @@ from sandbox.stack import Stack
 MESSAGES = 10_000_000
 VIEWERS = 200
 RECORDS = 150_000
-TURNS = 3
+TURNS = 4
 STEP = 1_000_000
-ASKED = 30
+ASKED = 20
 PAGE_S = 4.0
 """How often an open page asks anew while things happen."""
 
@@ -75,6 +76,14 @@ SELECT org_id, channel_id, toDateTime64(toStartOfMinute(updated_time), 3, 'UTC')
     1
 FROM transitions_log WHERE org_id = '106553778' GROUP BY org_id, channel_id, minute
 """
+_ALERTS = """
+INSERT INTO alerts_log (alert_id, rule, state, followup, org_id, channel_id, session_id, message_id, due_time,
+    opened_time, resolved_time)
+SELECT concat('stuck_in_sent:', org_id, ':', message_id), 'stuck_in_sent', if(h % 1000 = 0, 'open', 'resolved'), false,
+    org_id, channel_id, session_id, message_id, sent + INTERVAL 15 MINUTE, sent + INTERVAL 15 MINUTE,
+    if(h % 1000 = 0, toDateTime64('1900-01-01 00:00:00', 3, 'UTC'), sent + INTERVAL 20 MINUTE)
+FROM ({made}) WHERE h % 50 = 0
+"""
 _NONE = "-9223372036854775808"
 
 
@@ -87,6 +96,7 @@ async def fill(clickhouse: HttpClickHouse, messages: int) -> None:
             await clickhouse.command(
                 _TRANSITIONS.format(made=made, new=new, old=old, told=told, at=at, order=order, **latencies)
             )
+        await clickhouse.command(_ALERTS.format(made=made))
     await clickhouse.command(_WINDOWS)
 
 
@@ -107,22 +117,36 @@ async def overview(url: str) -> dict[str, list[float]]:
             await asyncio.sleep(1)
         found["rates of all messages, in the background"] = [time.perf_counter() - began]
         for _ in range(ASKED):
-            await asyncio.sleep(1.1)
+            await asyncio.sleep(2.2)
             found["worked out anew"].append((await ask())[0])
             found["shown again"].append((await ask())[0])
     return found
 
 
-async def pipeline(stack: Stack, clickhouse: HttpClickHouse, seed: int) -> float:
-    """Return records a second from the raw topic to ClickHouse's rows."""
+class Turn(NamedTuple):
+    """How fast records came through, and what each role did for it."""
+
+    records_per_s: float
+    seconds: float
+    cpu: dict[str, float]
+    """CPU seconds by role."""
+
+
+async def pipeline(stack: Stack, clickhouse: HttpClickHouse, seed: int) -> Turn:
+    """Send records through the raw topic until their rows are in ClickHouse."""
     before = await _stored(clickhouse)
     traffic = Traffic(now_ms=now_ms(), messages=RECORDS, seed=seed)
     made = list(islice(events(traffic), RECORDS))
-    began = time.perf_counter()
+    spent, began = _cpu(stack), time.perf_counter()
     loaded = await load(stack.kafka_bootstrap, iter(made))
     while await _stored(clickhouse) < before + loaded:  # noqa: ASYNC110 -- the warehouse has no event of ours
         await asyncio.sleep(0.1)
-    return loaded / (time.perf_counter() - began)
+    seconds = time.perf_counter() - began
+    return Turn(loaded / seconds, seconds, {name: cpu - spent[name] for name, cpu in _cpu(stack).items()})
+
+
+def _cpu(stack: Stack) -> dict[str, float]:
+    return {name: sum(psutil.Process(pid).cpu_times()[:2]) for name, pid in stack.pids().items()}
 
 
 async def _stored(clickhouse: HttpClickHouse) -> int:
@@ -131,7 +155,7 @@ async def _stored(clickhouse: HttpClickHouse) -> int:
 
 
 @asynccontextmanager
-async def looked_at(url: str, viewers: int) -> AsyncIterator[psutil.Process]:
+async def looked_at(url: str, viewers: int) -> AsyncIterator[None]:
     """Keep pages open from a process of its own while the context lasts."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bench.dashboard", "--look", url, str(viewers)), stdout=asyncio.subprocess.PIPE
@@ -139,7 +163,7 @@ async def looked_at(url: str, viewers: int) -> AsyncIterator[psutil.Process]:
     assert process.stdout is not None
     await process.stdout.readline()
     try:
-        yield psutil.Process(process.pid)
+        yield
     finally:
         process.terminate()
         await process.wait()
@@ -185,25 +209,36 @@ async def measure(messages: int, viewers: int) -> None:
                 await pipeline(stack, clickhouse, seed=99)
                 print(await _side_by_side(stack, clickhouse, viewers), flush=True)
                 await fill(clickhouse, messages)
+                # Forget what it knows.
+                stack.kill("dashboard")
+                await asyncio.sleep(1)
+                await stack.wait_ready()
                 print(_times(messages, await overview(stack.dashboard_url)))
 
 
 async def _side_by_side(stack: Stack, clickhouse: HttpClickHouse, viewers: int) -> str:
-    dashboard = psutil.Process(stack.pids()["dashboard"])
-    alone, watched, cpu, clients = [], [], 0.0, 0.0
+    """Take turns, each time the other way first: what else the machine does then weighs on both alike."""
+    alone: list[Turn] = []
+    watched: list[Turn] = []
     for turn in range(TURNS):
-        alone.append(await pipeline(stack, clickhouse, seed=2 * turn))
-        async with looked_at(stack.dashboard_url, viewers) as pages:
-            before, began = sum(dashboard.cpu_times()[:2]), time.perf_counter()
-            watched.append(await pipeline(stack, clickhouse, seed=2 * turn + 1))
-            cpu += (sum(dashboard.cpu_times()[:2]) - before) / (time.perf_counter() - began) / TURNS
-            clients += sum(pages.cpu_times()[:2]) / (time.perf_counter() - began) / TURNS
-    table = Table("turn", "nobody looks, records/s", f"{viewers} pages open, records/s", "ratio")
-    for turn, (one, other) in enumerate(zip(alone, watched, strict=True), 1):
-        table.add_row(str(turn), f"{one:,.0f}", f"{other:,.0f}", f"{other / one:.2f}")
-    table.add_row("median", *(f"{statistics.median(each):,.0f}" for each in (alone, watched)), "")
-    table.caption = f"cores used meanwhile: dashboard {cpu:.2f}, the pages' own process {clients:.2f}"
+        for looked in (turn % 2 == 1, turn % 2 == 0):
+            seed = 2 * turn + looked
+            if looked:
+                async with looked_at(stack.dashboard_url, viewers):
+                    watched.append(await pipeline(stack, clickhouse, seed))
+            else:
+                alone.append(await pipeline(stack, clickhouse, seed))
+    table = Table("", "nobody looks", f"{viewers} pages open", "ratio")
+    lines: dict[str, Callable[[Turn], float]] = {"records/s, median": lambda turn: turn.records_per_s}
+    lines |= {f"CPU ms a record, {name}": _per_record(name) for name in alone[0].cpu}
+    for name, take in lines.items():
+        one, other = (statistics.median(take(turn) for turn in turns) for turns in (alone, watched))
+        table.add_row(name, f"{one:,.3f}", f"{other:,.3f}", f"{other / one:.2f}" if one else "")
     return _text(table)
+
+
+def _per_record(name: str) -> Callable[[Turn], float]:
+    return lambda turn: 1000 * turn.cpu[name] / (turn.records_per_s * turn.seconds)
 
 
 def _times(messages: int, found: dict[str, list[float]]) -> str:

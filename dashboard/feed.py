@@ -1,4 +1,4 @@
-"""Reads im.channel.windows and im.alerts and hands what is new to the hub, several times a second."""
+"""Reads im.channel.windows and im.alerts and hands what is new to the hub, twice a second."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dashboard.hub import Event, Hub
 from dashboard.positions import Place
 from schemas import topics
 
-EVERY_S: Final = 0.25
+EVERY_S: Final = 0.5
 AGAIN_S: Final = 2.0
 LOOK_BACK: Final = 200
 """Records of each partition read at the start, for viewers who come back after a restart of ours."""

@@ -39,11 +39,16 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(eq=False, slots=True)
 class Viewer:
-    """One open page: frames on their way to it. `over` means: write no more; `cut`: because it is too slow."""
+    """One open page: frames on their way to it, None at the end. `cut`: it was too slow."""
 
-    frames: asyncio.Queue[bytes] = field(default_factory=lambda: asyncio.Queue(BEHIND))
-    over: asyncio.Event = field(default_factory=asyncio.Event)
+    frames: asyncio.Queue[bytes | None] = field(default_factory=lambda: asyncio.Queue(BEHIND))
     cut: bool = False
+
+    def end(self) -> None:
+        """Let nothing more be written; what waits is forgotten."""
+        while not self.frames.empty():
+            self.frames.get_nowait()
+        self.frames.put_nowait(None)
 
 
 def frame(event: str, data: bytes, identity: str = "") -> bytes:
@@ -108,14 +113,14 @@ class Hub:
         """Give up a viewer that is too slow."""
         self.cut_off += 1
         viewer.cut = True
-        viewer.over.set()
+        viewer.end()
         self._viewers.discard(viewer)
 
     def close(self) -> None:
         """End every connection."""
         self._closed = True
         for viewer in self._viewers:
-            viewer.over.set()
+            viewer.end()
 
     def _hello(self, last_id: str) -> bytes:
         if not last_id:

@@ -17,9 +17,9 @@ from core import clock, logs
 from core.errors import ReceiptstreamError
 
 PATIENT: Final = 20
-QUICK: Final = 2
+QUICK: Final = 10
 MOST: Final = 256
-FRESH_S: Final = 1.0
+FRESH_S: Final = 2.0
 RETRY_S: Final = 2.0
 
 T = TypeVar("T")
@@ -30,20 +30,19 @@ _log = logs.get(__name__)
 class Snapshot(Generic[T]):
     """A result and its age.
 
-    `value` None: never worked out so far; `error`: why the last try failed; `asked`: how often it was asked for.
+    `value` None: never worked out so far; `error`: why the last try failed; `took_s`: how long it took.
     """
 
     value: T | None = None
     computed_ms: int = 0
     took_s: float = 0.0
     error: ReceiptstreamError | None = None
-    asked: int = 0
     tried_at: float = field(default=float("-inf"))
     task: asyncio.Task[None] | None = None
 
     def stale(self, now: float, times: int) -> bool:
         """Tell whether it is time to work it out anew: it is `times` as old as it took."""
-        kept = RETRY_S if self.error is not None else max(FRESH_S, times * self.took_s)
+        kept = max(RETRY_S if self.error is not None else FRESH_S, times * self.took_s)
         return self.task is None and now - self.tried_at >= kept
 
 
@@ -59,7 +58,6 @@ class Snapshots:
         """Return the result of `make`, at most `wait_s` later: an older one, or none, when it takes longer."""
         snapshot: Snapshot[T] = self._kept.setdefault(key, Snapshot())
         self._kept.move_to_end(key)
-        snapshot.asked += 1
         if snapshot.stale(asyncio.get_running_loop().time(), times):
             snapshot.task = asyncio.create_task(self._make(key, snapshot, make))
         if snapshot.task is not None:
@@ -81,12 +79,13 @@ class Snapshots:
             snapshot.value = await make()
             snapshot.error = None
             snapshot.computed_ms = clock.now_ms()
-            snapshot.took_s = loop.time() - began
         except ReceiptstreamError as error:
             _log.warning("query_failed", key=key, error=error.message)
             snapshot.error = error
         finally:
             snapshot.tried_at = loop.time()
+            # What fails after long is not begun anew at once either.
+            snapshot.took_s = snapshot.tried_at - began
             snapshot.task = None
 
     def _forget(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 from typing import Final
 
@@ -47,21 +46,15 @@ async def serve(request: web.Request, hub: Hub) -> web.StreamResponse:
 
 
 async def _pass_on(response: web.StreamResponse, viewer: Viewer) -> None:
-    over = asyncio.ensure_future(viewer.over.wait())
-    try:
-        while not over.done():
-            taking = asyncio.ensure_future(viewer.frames.get())
-            try:
-                await asyncio.wait({taking, over}, timeout=BEAT_S, return_when=asyncio.FIRST_COMPLETED)
-                if over.done():
-                    return
-                await _write(response, taking.result() if taking.done() else b": beat\n\n")
-            finally:
-                taking.cancel()
-    finally:
-        over.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await over
+    while True:
+        try:
+            async with asyncio.timeout(BEAT_S):
+                content = await viewer.frames.get()
+        except TimeoutError:
+            content = b": beat\n\n"
+        if content is None:
+            return
+        await _write(response, content)
 
 
 async def _write(response: web.StreamResponse, content: bytes) -> None:

@@ -34,7 +34,7 @@ async function draw(fresh) {
   if (turn !== drawing) return;
   show(parts, fresh);
   shownAt = Date.now();
-  if (retryS) later(retryS * 1000);
+  if (retryS || view.againMs) later(retryS * 1000 || view.againMs);
 }
 
 const keyOf = (node) => node?.dataset?.key || node?.id || node?.getAttribute?.("href");

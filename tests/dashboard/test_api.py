@@ -31,6 +31,7 @@ from tests.dashboard.data import (
     WHATSAPP,
 )
 from tests.dashboard.process import Dashboard
+from tests.stack import until
 
 pytestmark = pytest.mark.stack
 
@@ -45,6 +46,16 @@ def get(dashboard: Dashboard, path: str, **params: str) -> Any:
     answer = requests.get(f"{dashboard.url}/api/{path}", params=params, timeout=30)
     assert answer.status_code == 200, answer.text
     return answer.json()
+
+
+def overview(dashboard: Dashboard, **params: str) -> Any:
+    """Return the overview once its rates are worked out."""
+
+    def ready() -> Any:
+        found = get(dashboard, "overview", **params)
+        return found if found["rates"]["state"] == "ready" else None
+
+    return until(ready, what="the rates")
 
 
 def summary(dashboard: Dashboard, channel: str, org: str = ORG) -> Any:

@@ -91,7 +91,8 @@ def row_of(page: Page, channel: str) -> Any:
 
 
 async def cells(page: Page, channel: str) -> dict[str, str]:
-    """Return a channel's row of the overview by heading."""
+    """Return a channel's row of the overview by heading, once the rates are worked out."""
+    await expect(page.locator("#channels")).not_to_contain_text("computing", timeout=20_000)
     names = await page.locator("#channels thead th").all_inner_texts()
     texts = await row_of(page, channel).locator("th, td").all_inner_texts()
     return dict(zip(names, texts, strict=True))

@@ -47,7 +47,7 @@ def test_everyone_is_told_of_what_comes() -> None:
     target = hub()
     viewers = [joined(target)[0] for _ in range(3)]
     publish(target, event(0), event(0, 1), event(0, 0, "alerts"))
-    frames = [viewer.frames.get_nowait() for viewer in viewers]
+    frames = [viewer.frames.get_nowait() or b"" for viewer in viewers]
     assert frames[0] is frames[1] is frames[2]
     name, identity, data = read(frames[0])
     assert name == "update"
@@ -87,9 +87,10 @@ def test_a_slow_viewer_is_cut_off_and_costs_no_memory() -> None:
     for offset in range(BEHIND + 1):
         publish(target, event(offset))
         quick.frames.get_nowait()
-    assert slow.over.is_set()
-    assert slow.frames.qsize() == BEHIND
-    assert not quick.over.is_set()
+    assert slow.cut
+    assert slow.frames.get_nowait() is None
+    assert slow.frames.empty()
+    assert not quick.cut
     assert (target.viewers, target.cut_off) == (1, 1)
 
 
@@ -97,7 +98,8 @@ def test_the_end_ends_everyone() -> None:
     target = hub()
     viewer, _ = joined(target)
     target.close()
-    assert viewer.over.is_set()
+    assert viewer.frames.get_nowait() is None
+    assert not viewer.cut
     assert target.join("") is None
 
 

@@ -6,6 +6,8 @@ import { bar, csv, range } from "../filters.js";
 
 export const title = "Channel";
 export const live = true;
+// How soon to ask again for what is still being worked out.
+export let againMs = 0;
 
 function funnel(channel, rates, state) {
   if (!rates) return h("p", { class: "muted" }, state === "computing" ? "Being worked out…" : "No message falls into the period.");
@@ -23,6 +25,7 @@ export async function render(query) {
   const { org, channel: wanted, range: period, from, to } = query;
   const found = await get("/api/channel", { org, channel: wanted, range: period, from, to, tz: zone });
   const { summary, series } = found;
+  againMs = found.rates.state === "computing" ? 1000 : 0;
   const { channel } = summary;
   const span = { from: found.start, to: found.end };
   const place = { ...kept(), org, channel: wanted };

@@ -6,6 +6,8 @@ import { bar, csv, range, write } from "../filters.js";
 
 export const title = "Overview";
 export const live = true;
+// How soon to ask again for what is still being worked out.
+export let againMs = 0;
 
 const key = (row) => `${row.org_id} ${row.channel_id}`;
 const newest = new Map();
@@ -55,6 +57,7 @@ export async function render(query) {
   const { range: period, from, to, org } = query;
   const found = await get("/api/overview", { range: period, from, to, org });
   const state = found.rates.state;
+  againMs = found.rates.state === "computing" ? 1000 : 0;
   const columns = [
     ["Channel", ({ channel }) => [h("a", { href: channelPage(channel) }, channel.name || channel.channel_type),
       h("small", {}, id(channel.channel_id))]],
