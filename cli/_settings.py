@@ -32,3 +32,16 @@ def load(state_dir: Path | None = None, environ: Mapping[str, str] | None = None
         given["STATE_DIR"] = str(state_dir)
     found = endpoints.read(parse(given).state_dir)
     return parse({**found, **{name: value for name, value in given.items() if value}})
+
+
+def moment(text: str | None, default: int) -> int:
+    """Read an ISO time given to an option as epoch milliseconds; without a zone it is UTC. Raises BadParameter."""
+    from datetime import UTC, datetime
+
+    if text is None:
+        return default
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no ISO time: write one such as 2025-10-09T07:27:00Z") from None
+    return int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp() * 1000)
