@@ -27,7 +27,7 @@ def address(target: str) -> str:
 
 @cache
 def _form() -> str:
-    return resources.files("dashboard.static").joinpath("login.html").read_text()
+    return resources.files("dashboard").joinpath("static/login.html").read_text()
 
 
 def _shown(message: str, status: int) -> web.Response:

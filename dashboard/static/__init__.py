@@ -1,1 +1,0 @@
-"""What the browser gets: pages, style and modules, nothing from elsewhere."""
