@@ -36,7 +36,7 @@ class Item(NamedTuple):
 
 
 class Notification(NamedTuple):
-    """One message to a destination: one alert, or a digest of several. Never empty."""
+    """One message to a destination: one alert, or a digest of several; a trial tells of none."""
 
     id: str
     items: tuple[Item, ...]
@@ -74,6 +74,17 @@ def compose(items: Sequence[Item], rules: RulesFile, name_of: NameOf, now_ms: in
     if single:
         return Notification(ident, tuple(items), told[0][0], told[0][1:], payload)
     return Notification(ident, tuple(items), _digest_title(items, opened), _digest_lines(items, told, name_of), payload)
+
+
+def trial(destination: str, now_ms: int) -> Notification:
+    """Make a message that tells of no alert, to try a destination."""
+    title = "Test of Receiptstream's alerts: nothing is wrong"
+    payload = {
+        "type": "alert.test",
+        "timestamp": iso(now_ms),
+        "data": {"opened": 0, "resolved": 0, "alerts": []},
+    }
+    return Notification(f"test:{destination}:{now_ms}", (), title, (f"Sent to destination {destination}",), payload)
 
 
 def _by_name(rules: RulesFile) -> dict[str, MessageRule | ChannelRule]:
