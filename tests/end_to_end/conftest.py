@@ -13,8 +13,10 @@ from sandbox.answer_key import describe
 from sandbox.answer_key.rows import Tables
 from sandbox.demo.actual import Warehouse, reading
 from sandbox.demo.verify import expected_counts, key_of, verify, wait
+from sandbox.simulator import Traffic, calls, events
 from sandbox.simulator.client import Outcome, Pace, send
 from sandbox.simulator.traffic import Call
+from tests.end_to_end.apart import BROKEN, post
 from tests.stack import Up
 
 SENDERS = 8
@@ -81,3 +83,14 @@ async def chain(own_stack: tuple[Up, Sent]) -> AsyncIterator[Chain]:
     settings = parse({**up.variables, "STATE_DIR": str(up.state_dir)})
     async with reading(settings) as warehouse:
         yield Chain(up, sent, settings, warehouse)
+
+
+@pytest.fixture(scope="session")
+def apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """Start a chain with some traffic for the tests that look after it, and spoil it in the end."""
+    with Up(tmp_path_factory.mktemp("apart")) as stack:
+        traffic = Traffic(now_ms=now_ms(), messages=400, seed=3, broken=2)
+        for call in calls(events(traffic)):
+            post(stack, call.body)
+        post(stack, BROKEN)
+        yield stack

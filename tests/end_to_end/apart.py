@@ -1,0 +1,49 @@
+"""What the tests on a chain of their own share: they change its tables, or send what others must not see."""
+
+from __future__ import annotations
+
+import json
+import urllib.parse
+import urllib.request
+from typing import Any
+
+from tests.stack import Up
+
+BROKEN = b'[{"eventType":"IM_Message_Status","orgId":"1","payload":{"messageId":5}},7]'
+
+
+def post(up: Up, body: bytes) -> dict[str, int]:
+    """Send a webhook."""
+    with urllib.request.urlopen(f"{up.ingest}/webhooks/zoho-desk", data=body, timeout=10) as answer:
+        found: dict[str, int] = json.loads(answer.read())
+        return found
+
+
+def sql(up: Up, text: str) -> str:
+    """Run a statement; a mutation ends before it returns."""
+    query = urllib.parse.urlencode({"database": "receipts", "mutations_sync": "2"})
+    with urllib.request.urlopen(f"{up.clickhouse}/?{query}", data=text.encode(), timeout=60) as answer:
+        return str(answer.read().decode())
+
+
+def row(up: Up, text: str) -> dict[str, Any]:
+    """Return the first row of a query."""
+    found: dict[str, Any] = json.loads(sql(up, f"{text} LIMIT 1 FORMAT JSONEachRow"))
+    return found
+
+
+def audit(up: Up, *options: str) -> tuple[int, dict[str, Any]]:
+    """Return the exit code of an audit, and what it found."""
+    done = up.receipts("audit", "--json", *options, timeout=120)
+    assert done.stdout, done.stderr
+    return done.returncode, json.loads(done.stdout)
+
+
+def named(found: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Return the check and the row of each difference."""
+    return [(each["check"], each["row"]) for each in found["differences"]]
+
+
+def where(place: dict[str, Any]) -> str:
+    """Return the condition that finds a raw record."""
+    return f"raw_partition = {place['raw_partition']} AND raw_offset = {place['raw_offset']}"
