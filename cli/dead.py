@@ -1,0 +1,175 @@
+"""`receipts dead`: work on dead letters."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cli._settings import load, moment, state_dir_option
+
+if TYPE_CHECKING:
+    from core.clickhouse import ClickHouse
+    from core.settings import Settings
+    from sinks.letters import Letter, Wanted
+    from sinks.letters.redrive import Event
+
+SHOWN = 60
+"""Characters of a body in a list."""
+
+
+@click.group()
+def command() -> None:
+    """List, show, redrive or discard what the pipeline could not use."""
+
+
+def filters(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that choose letters."""
+    options = (
+        click.option("--stage", default="", help="Who refused it: ingress, processor, sink, notifier."),
+        click.option("--reason", default="", help="The reason's tag, as `list` shows it."),
+        click.option("--since", help="Failed from this ISO time on."),
+        click.option("--until", help="Failed before this ISO time."),
+        click.option("--id", "ids", multiple=True, help="These letters alone."),
+        state_dir_option,
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def wanted(state: str, given: dict[str, Any]) -> Wanted:
+    """Return what the options choose."""
+    from sinks.letters import Wanted
+
+    usual = Wanted()
+    times = moment(given["since"], usual.since), moment(given["until"], usual.until)
+    return Wanted(given["stage"], given["reason"], state, *times, given["ids"])
+
+
+def chosen(given: dict[str, Any], state: str) -> list[Letter]:
+    """Return the letters that the options choose."""
+    from sinks.letters import find
+
+    async def run(_: Settings, clickhouse: ClickHouse) -> list[Letter]:
+        return await find(clickhouse, wanted(state, given))
+
+    found: list[Letter] = connected(given["state_dir"], run)
+    return found
+
+
+def connected(state_dir: Path | None, run: Callable[..., Any]) -> Any:
+    """Run a coroutine with the settings and a client."""
+    from core.clickhouse import connect
+
+    async def inside() -> Any:
+        settings = load(state_dir)
+        async with connect(settings) as clickhouse:
+            return await run(settings, clickhouse)
+
+    return asyncio.run(inside())
+
+
+@command.command("list")
+@click.option("--state", type=click.Choice(["open", "redriven", "discarded", "any"]), default="open", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: a list of objects.")
+@filters
+def list_(*, state: str, as_json: bool, **given: Any) -> None:
+    """List letters, oldest first. Exits 1 when there are none."""
+    letters = chosen(given, "" if state == "any" else state)
+    if as_json:
+        _print_json(letters)
+    else:
+        _print_table(letters)
+    sys.exit(0 if letters else 1)
+
+
+@command.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: a list of objects.")
+@filters
+def show(*, as_json: bool, **given: Any) -> None:
+    """Show letters whole, with their exact text. Exits 1 when there are none."""
+    letters = chosen(given, "")
+    if as_json:
+        _print_json(letters)
+    else:
+        for letter in letters:
+            for name, value in _fields(letter).items():
+                click.echo(f"{name:10}{value}")
+            click.echo()
+    sys.exit(0 if letters else 1)
+
+
+@command.command()
+@filters
+def redrive(**given: Any) -> None:
+    """Send open letters again, each to the step that refused it; safe to repeat.
+
+    Exits 1 when there are none, or when some were refused again: those stay open.
+    """
+    from sinks.letters import Outcome, find
+    from sinks.letters import redrive as send
+
+    async def run(settings: Settings, clickhouse: ClickHouse) -> list[Outcome]:
+        return await send(settings, clickhouse, await find(clickhouse, wanted("open", given)), judge)
+
+    outcomes = connected(given["state_dir"], run)
+    for outcome in outcomes:
+        click.echo(f"{outcome.letter.id}  {'redriven' if outcome.redriven else f'still refused: {outcome.detail}'}")
+    sys.exit(0 if outcomes and all(outcome.redriven for outcome in outcomes) else 1)
+
+
+@command.command()
+@filters
+def discard(**given: Any) -> None:
+    """Mark open letters as of no use; they stay stored. Exits 1 when there are none."""
+    from sinks.letters import find, mark
+
+    async def run(_: Settings, clickhouse: ClickHouse) -> list[Letter]:
+        letters = await find(clickhouse, wanted("open", given))
+        await mark(clickhouse, letters, "discarded")
+        return letters
+
+    letters = connected(given["state_dir"], run)
+    click.echo(f"{len(letters)} discarded")
+    sys.exit(0 if letters else 1)
+
+
+def judge(body: bytes) -> list[Event] | str:
+    """Judge a text as the ingress does."""
+    from ingest.body import NotJson, split, strip
+    from sinks.letters.redrive import Event
+
+    text = strip(body)
+    found = split(text) if text else NotJson("empty", "the text is empty")
+    if isinstance(found, NotJson):
+        return found.detail
+    if found.parked:
+        return found.parked[0].detail
+    return [Event(key, element, group.org, group.event_type) for key, element, group in found.accepted]
+
+
+def _fields(letter: Letter) -> dict[str, Any]:
+    return {**letter._asdict(), "body": letter.body.decode(errors="replace")}
+
+
+def _print_json(letters: list[Letter]) -> None:
+    import orjson
+
+    click.echo(orjson.dumps([_fields(letter) for letter in letters], option=orjson.OPT_INDENT_2).decode())
+
+
+def _print_table(letters: list[Letter]) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table("id", "failed", "stage", "reason", "state", "text")
+    for letter in letters:
+        text = letter.body.decode(errors="replace")[:SHOWN]
+        table.add_row(*map(escape, (letter.id, letter.failed_at, letter.stage, letter.reason, letter.state, text)))
+    Console().print(table)

@@ -1,0 +1,183 @@
+"""Dead letters on their way again, each back to the step that refused it. Doing it twice is doing it once.
+
+- `ingress`: the text is judged anew; what is an event now is appended to the raw topic under the delivery id of the
+  letter, unless that delivery stands there already.
+- `processor`: the raw record is sent again as a copy of itself, so that every rule knows it.
+- `sink`: the record is read again from where it stands in Kafka, and its row inserted under its own identity.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
+from time import monotonic
+from typing import Any, NamedTuple
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from core.clickhouse import ClickHouse
+from core.errors import ReceiptstreamError, WarehouseRefusedError
+from core.kafka import client_options, partition_of
+from core.settings import Settings
+from schemas import topics
+from schemas.events import Rejected, decode
+from sinks.doctor_groups import watch
+from sinks.letters.store import Letter, mark
+from sinks.replay.replay import resend
+from sinks.replay.sources import RawEvent
+from sinks.rows import TARGETS, Unusable
+
+BAD_ORIGIN = "bad_origin"
+SETTLE_S = 30.0
+POLL_S = 0.5
+
+
+class Event(NamedTuple):
+    """An event that was found in an ingress letter."""
+
+    key: bytes
+    body: bytes
+    org_id: str
+    event_type: str
+
+
+Judge = Callable[[bytes], list[Event] | str]
+"""Judges the text of an ingress letter as the ingress does: its events, or why there are none."""
+
+
+class Outcome(NamedTuple):
+    """What became of a letter: `redriven`, or `refused` with the reason in `detail`."""
+
+    letter: Letter
+    redriven: bool
+    detail: str
+
+
+async def redrive(settings: Settings, clickhouse: ClickHouse, letters: Sequence[Letter], judge: Judge) -> list[Outcome]:
+    """Send letters again, mark what went, and return what became of each.
+
+    Raises what Kafka and ClickHouse raise when they cannot be asked; then any letter may be asked for again.
+    """
+    outcomes: list[Outcome] = []
+    ways = {
+        "ingress": lambda letter: _to_raw(settings, clickhouse, letter, judge),
+        "processor": lambda letter: _again(settings, clickhouse, letter, judge),
+        "sink": lambda letter: _to_table(settings, clickhouse, letter),
+    }
+    if any(letter.stage == "ingress" or letter.reason == BAD_ORIGIN for letter in letters):
+        await _settle(settings)
+    for letter in letters:
+        way = ways.get(letter.stage)
+        refused = await way(letter) if way else f"what the {letter.stage} refused cannot be sent again from here"
+        if not refused:
+            await mark(clickhouse, (letter,), "redriven")
+        outcomes.append(Outcome(letter, not refused, refused))
+    return outcomes
+
+
+async def _settle(settings: Settings) -> None:
+    """Wait until the sinks have stored what is in Kafka: only then is it known what stands there already."""
+    deadline = monotonic() + SETTLE_S
+    while sum(group.lag for group in await watch(settings.kafka_bootstrap_servers)):
+        if monotonic() > deadline:
+            raise ReceiptstreamError(
+                f"records are still under way after {SETTLE_S:.0f} s", fix="See `receipts doctor`, then try again"
+            )
+        await asyncio.sleep(POLL_S)
+
+
+async def _to_raw(settings: Settings, clickhouse: ClickHouse, letter: Letter, judge: Judge) -> str:
+    found = judge(letter.body)
+    if isinstance(found, str):
+        return found
+    delivery = f"dead:{letter.id}"
+    rows = await clickhouse.rows(
+        "SELECT body FROM raw_events WHERE delivery = {delivery:String}", {"delivery": delivery}
+    )
+    there = Counter(row["body"].encode() for row in rows)
+    missing = []
+    for event in found:
+        if there[event.body]:
+            there[event.body] -= 1
+        else:
+            missing.append(event)
+    producer = AIOKafkaProducer(
+        **client_options(settings.kafka_bootstrap_servers), acks="all", enable_idempotence=settings.kafka_idempotence
+    )
+    async with producer:
+        partitions = len(await producer.partitions_for(topics.RAW))
+        for event in missing:
+            headers = [
+                (topics.HEADER_ORG, event.org_id.encode()),
+                (topics.HEADER_TYPE, event.event_type.encode()),
+                (topics.HEADER_RECEIVED, b"%d" % letter.failed_ms),
+                (topics.HEADER_DELIVERY, delivery.encode()),
+                (topics.HEADER_SOURCE, b"replay"),
+            ]
+            partition = partition_of(event.key, partitions)
+            await producer.send_and_wait(topics.RAW, event.body, key=event.key, partition=partition, headers=headers)
+    return ""
+
+
+async def _again(settings: Settings, clickhouse: ClickHouse, letter: Letter, judge: Judge) -> str:
+    if letter.reason == BAD_ORIGIN:
+        # A copy of nothing has no row, so it cannot be a copy of itself: it begins anew.
+        return await _to_raw(settings, clickhouse, letter, judge)
+    judged = decode(letter.body)
+    if isinstance(judged, Rejected):
+        return judged.detail
+    rows = await clickhouse.rows(
+        "SELECT org_id, event_type, delivery, toUnixTimestamp64Milli(received_time) AS received FROM raw_events "
+        "WHERE raw_partition = {partition:Int64} AND raw_offset = {offset:Int64}",
+        {"partition": letter.partition, "offset": letter.offset},
+    )
+    unknown: dict[str, Any] = {"org_id": "", "event_type": "", "delivery": "", "received": letter.failed_ms}
+    row = rows[0] if rows else unknown
+    event = RawEvent(
+        letter.partition,
+        letter.offset,
+        letter.key.encode() or None,
+        letter.body,
+        row["org_id"],
+        row["event_type"],
+        int(row["received"]),
+        row["delivery"],
+    )
+
+    async def source() -> AsyncIterator[RawEvent]:
+        yield event
+
+    await resend(settings, source())
+    return ""
+
+
+async def _to_table(settings: Settings, clickhouse: ClickHouse, letter: Letter) -> str:
+    target = TARGETS.get(letter.topic)
+    if target is None:
+        return f"nothing is stored of topic {letter.topic}"
+    record = await _record_at(settings, TopicPartition(letter.topic, letter.partition), letter.offset)
+    if record is None:
+        return f"Kafka no longer has offset {letter.offset} of {letter.topic}"
+    line = target.line(record)
+    if isinstance(line, Unusable):
+        return line.detail
+    if line is not None:
+        try:
+            await clickhouse.insert(target.table, line, token=f"dead-{letter.id}")
+        except WarehouseRefusedError as error:
+            return str(error)
+    return ""
+
+
+async def _record_at(settings: Settings, tp: TopicPartition, offset: int) -> Any:
+    """Return the record at an offset; None where Kafka has deleted it."""
+    consumer = AIOKafkaConsumer(**client_options(settings.kafka_bootstrap_servers))
+    async with consumer:
+        consumer.assign([tp])
+        begin, end = (await consumer.beginning_offsets([tp]))[tp], (await consumer.end_offsets([tp]))[tp]
+        if not begin <= offset < end:
+            return None
+        consumer.seek(tp, offset)
+        record = await consumer.getone(tp)
+        return record if record.offset == offset else None
