@@ -66,7 +66,7 @@ class RulesFile(msgspec.Struct, frozen=True):
 
     message_rules: tuple[MessageRule, ...]
     channel_rules: tuple[ChannelRule, ...] = ()
-    channel_rules_every_ms: int = 60_000
+    channel_rules_every_ms: int = 300_000
     """How often the channel rules are asked."""
 
 
@@ -126,7 +126,7 @@ def parse(text: str, source: str) -> RulesFile:
             place = _place("channel_rule", number, table)
             channel_rules.append(_channel_rule(table, names))
         place = "the file"
-        every = _duration(given, _EVERY, 60_000)
+        every = _duration(given, _EVERY, 300_000)
     except _Wrong as wrong:
         shown = "" if wrong.value is None else f" = {wrong.value!r}"
         raise ConfigError(f"RULES_FILE={source}: {place}: {wrong.field}{shown}: {wrong.fix}") from None

@@ -32,7 +32,7 @@ log = logs.get(__name__)
 POLL_S: Final = 0.25
 AT_ONCE: Final = 500
 """Records read at once while none is wanted."""
-FINISH_S: Final = 3.0
+FINISH_S: Final = 2.5
 """How long a stop waits for a delivery under way."""
 REMEMBERED: Final = 100_000
 """Ids delivered by this process that are not delivered again."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from typing import Any
+from collections.abc import Coroutine
+from functools import partial
+from typing import Any, NamedTuple
 
 import aiohttp
 import uvloop
@@ -15,15 +17,18 @@ from aiokafka.errors import KafkaError
 from core import failpoints, logs, ops
 from core.clickhouse import ClickHouse, connect
 from core.clock import iso, now_ms
-from core.errors import BrokerUnavailableError
+from core.errors import BrokerUnavailableError, ConfigError
 from core.kafka import client_options, create_topics
 from core.settings import Settings
 from schemas import topics
 from schemas.alert_rules import RulesFile
 from schemas.alert_rules import load as load_rules
+from sinks.doctor_groups import watch
 from sinks.notifier import config, guard
 from sinks.notifier.config import Chat, Destination, Email, Webhook
-from sinks.notifier.courier import Courier
+from sinks.notifier.courier import FINISH_S, Courier
+from sinks.notifier.evaluator import GROUP as RULES_GROUP
+from sinks.notifier.evaluator import Evaluator, Leader
 from sinks.notifier.http import ChatSender, WebhookSender
 from sinks.notifier.mail import MailSender
 from sinks.notifier.names import Names
@@ -91,10 +96,16 @@ async def _run(settings: Settings, destinations: tuple[Destination, ...], rules:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with contextlib.AsyncExitStack() as stack:
         couriers: list[Courier] = []
-        work = []
-        if destinations:
-            couriers = await _couriers(settings, destinations, rules, stack)
+        work: list[Coroutine[Any, Any, None]] = []
+        if destinations or rules.channel_rules:
+            parts = await _parts(settings, [each.name for each in destinations], stack, rules=bool(rules.channel_rules))
+            couriers = await _couriers(settings, destinations, rules, parts, stack)
             work = [courier.run(stop) for courier in couriers]
+            if parts.clickhouse is not None and parts.leadership is not None:
+                partitions = settings.raw_partitions
+                progress = partial(watch, settings.kafka_bootstrap_servers)
+                evaluator = Evaluator(rules, parts.clickhouse, parts.producer, partitions, progress)
+                work.append(evaluator.run(Leader(parts.leadership), stop))
 
         def why_not_ready() -> str:
             joining = [courier.name for courier in couriers if not courier.assigned]
@@ -106,33 +117,48 @@ async def _run(settings: Settings, destinations: tuple[Destination, ...], rules:
         await _all_of(work, stop)
 
 
-async def _all_of(work: list[Any], stop: asyncio.Event) -> None:
+async def _all_of(work: list[Coroutine[Any, Any, None]], stop: asyncio.Event) -> None:
     """Run all until `stop`; the first that fails ends the others, and is raised."""
     tasks = [asyncio.ensure_future(each) for each in (*work, stop.wait())]
-    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     stop.set()
-    await asyncio.wait(tasks)
-    for task in (*done, *tasks):
-        task.result()
+    _, late = await asyncio.wait(tasks, timeout=FINISH_S + 0.5)
+    for task in late:
+        task.cancel()
+    for result in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(result, Exception):
+            raise result
 
 
-async def _couriers(
-    settings: Settings, destinations: tuple[Destination, ...], rules: RulesFile, stack: contextlib.AsyncExitStack
-) -> list[Courier]:
+class _Parts(NamedTuple):
+    """What is connected."""
+
+    producer: AIOKafkaProducer
+    consumers: list[AIOKafkaConsumer]
+    """One a destination."""
+    leadership: AIOKafkaConsumer | None
+    """Of the channel rules; None where there are none."""
+    clickhouse: ClickHouse | None
+
+
+async def _parts(settings: Settings, names: list[str], stack: contextlib.AsyncExitStack, *, rules: bool) -> _Parts:
     bootstrap = settings.kafka_bootstrap_servers
     await create_topics(
         bootstrap, topics.specs(settings), partitions=settings.raw_partitions, replication=settings.replication_factor
     )
-    private = settings.notify_allow_private
-    session = await stack.enter_async_context(guard.session(private=private))
     clickhouse: ClickHouse | None = None
     if settings.clickhouse_url:
-        clickhouse = await stack.enter_async_context(connect(settings, timeout_s=10.0))
+        clickhouse = await stack.enter_async_context(connect(settings))
+    elif rules:
+        raise ConfigError(
+            "CLICKHOUSE_URL is not set, and RULES_FILE has channel rules", fix="Set it, or drop the rules"
+        )
     producer = AIOKafkaProducer(
         **client_options(bootstrap), enable_idempotence=settings.kafka_idempotence, max_request_size=12 << 20
     )
-    consumers = [_consumer(settings, destination.name) for destination in destinations]
-    clients = (producer, *consumers)
+    consumers = [_consumer(settings, f"{GROUP}{name}") for name in names]
+    leadership = _consumer(settings, RULES_GROUP) if rules else None
+    clients = [producer, *consumers, *([leadership] if leadership is not None else [])]
     stack.push_async_callback(_stop_all, clients)
     try:
         await asyncio.gather(*(client.start() for client in clients))
@@ -140,21 +166,33 @@ async def _couriers(
         raise BrokerUnavailableError(
             f"Kafka at {bootstrap} does not answer: {error!r}", fix="Check KAFKA_BOOTSTRAP_SERVERS"
         ) from error
-    names, parking = Names(clickhouse), KafkaParking(producer)
+    return _Parts(producer, consumers, leadership, clickhouse)
+
+
+async def _couriers(
+    settings: Settings,
+    destinations: tuple[Destination, ...],
+    rules: RulesFile,
+    parts: _Parts,
+    stack: contextlib.AsyncExitStack,
+) -> list[Courier]:
+    private = settings.notify_allow_private
+    session = await stack.enter_async_context(guard.session(private=private))
+    names, parking = Names(parts.clickhouse), KafkaParking(parts.producer)
     return [
         Courier(destination, sender(destination, session, private=private), consumer, parking, (rules, names))
-        for destination, consumer in zip(destinations, consumers, strict=True)
+        for destination, consumer in zip(destinations, parts.consumers, strict=True)
     ]
 
 
-async def _stop_all(clients: tuple[Any, ...]) -> None:
+async def _stop_all(clients: list[Any]) -> None:
     await asyncio.gather(*(client.stop() for client in clients), return_exceptions=True)
 
 
-def _consumer(settings: Settings, name: str) -> AIOKafkaConsumer:
+def _consumer(settings: Settings, group: str) -> AIOKafkaConsumer:
     return AIOKafkaConsumer(
         **client_options(settings.kafka_bootstrap_servers),
-        group_id=f"{GROUP}{name}",
+        group_id=group,
         group_instance_id=settings.instance_id or None,
         enable_auto_commit=False,
         # A place that retention has passed: what is left is told.
