@@ -44,10 +44,10 @@ bench: setup ## Measure the event path against baselines in the same run
 	$(BIN)/python -m bench
 
 soak: setup ## A million events under faults, three times, each row against the answer key (20 minutes)
-	$(BIN)/python -m sandbox.torture
+	$(BIN)/receipts torture
 
 torture: setup ## Traffic over HTTP for ten minutes while every role, broker and engine is killed and paused at random
-	$(BIN)/python -m sandbox.torture --http --events 300000 --seconds 600 --kills 50 --pauses 10 --terminations 10 --seed 1
+	$(BIN)/receipts torture --http --events 300000 --seconds 600 --kills 50 --pauses 10 --terminations 10 --seed 1
 
 pages: setup ## Renew the pages and schemas that are made from code
 	$(BIN)/python -m core.pages

@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from core import clock
-from dashboard import params, sketch
+from dashboard import params
 from dashboard.answers import (
     Bar,
     Bucket,
@@ -24,10 +24,12 @@ from dashboard.answers import (
     Summary,
     row_of,
 )
+from dashboard.bars import bars
 from dashboard.params import HOUR_MS, Period
 from dashboard.parts import Parts
 from dashboard.problems import BadQueryError, NotYetError
 from dashboard.snapshots import PATIENT, Snapshot
+from schemas import sketch
 
 QUICK_WAIT_S: Final = 20.0
 RATES_WAIT_S: Final = 0.03
@@ -214,8 +216,8 @@ async def channel(parts: Parts, query: Mapping[str, str]) -> ChannelDetail:
         rates=whole.rates,
         series=series,
         heat=heat,
-        sent_to_delivered=[Bar(*bar) for bar in sketch.bars(total.sent_to_delivered)],
-        delivered_to_read=[Bar(*bar) for bar in sketch.bars(total.delivered_to_read)],
+        sent_to_delivered=[Bar(*bar) for bar in bars(total.sent_to_delivered)],
+        delivered_to_read=[Bar(*bar) for bar in bars(total.delivered_to_read)],
     )
 
 

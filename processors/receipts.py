@@ -156,10 +156,10 @@ class Receipts:
         event = decode(record.value or b"")
         if isinstance(event, StatusEvent):
             self._status(event, raw, out)
-        elif isinstance(event, Rejected):
-            self._park(record, event, outbox, now)
-        else:
+        elif not isinstance(event, Rejected):
             self._other(event, record, raw)
+        elif not raw.replayed:  # else the letter of its first copy stands already
+            self._park(record, event, outbox, now)
         return raw.received
 
     def _outputs(self, outbox: Outbox) -> Outputs:

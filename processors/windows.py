@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from operator import add as plus
 from typing import Final, NamedTuple
 
-from processors import sketch
-from processors.sketch import Sketch
+from schemas import sketch
 from schemas.records import ChannelWindow
+from schemas.sketch import Sketch
 from schemas.times import to_iso
 
 MINUTE_MS: Final = 60_000

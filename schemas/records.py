@@ -70,7 +70,7 @@ class ChannelWindow(msgspec.Struct, frozen=True, gc=False):
     delivered_to_read_p50_ms: float | None
     delivered_to_read_p95_ms: float | None
     sent_to_delivered_sketch: dict[int, int]
-    """Count by bucket of `processors.sketch`: sketches of several windows add up bucket by bucket."""
+    """Count by bucket of `schemas.sketch`: sketches of several windows add up bucket by bucket."""
     delivered_to_read_sketch: dict[int, int]
     version: int
     """Grows with every record counted, over all raw partitions."""

@@ -10,7 +10,7 @@ import orjson
 
 from core.clickhouse import HttpClickHouse
 from core.clock import iso
-from processors import sketch
+from schemas import sketch
 
 HOUR_MS: Final = 3_600_000
 ORG: Final = "106553778"

@@ -254,3 +254,9 @@ def process_at(world: World, now: int) -> None:
     world.write(outbox)
     world.checkpoint()
     world.sum_up()
+
+
+def test_a_replay_of_what_is_no_event_is_not_parked_again(run: Begin) -> None:
+    world = run(raw(0, b"{"), raw(1, b"{", origin="0:0"))
+    assert len(world.durable[topics.DEAD]) == 1
+    assert world.receipts.tally.parked == 1

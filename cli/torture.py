@@ -1,4 +1,4 @@
-"""`python -m sandbox.torture`: traffic under faults, one run a seed. Exit 0 only when every row is as it must be."""
+"""`receipts torture`: traffic under faults, and every row against the answer key."""
 
 from __future__ import annotations
 
@@ -9,12 +9,8 @@ from typing import Any
 
 import click
 
-from core import logs
-from sandbox.torture.faults import Appetite
-from sandbox.torture.run import BEHIND_KAFKA, EVERYTHING, Torment, Torture
 
-
-@click.command()
+@click.command(short_help="Traffic under faults on a stack of its own, then every row against the answer key.")
 @click.option("--events", default=1_000_000, show_default=True, help="Records, in each run.")
 @click.option("--seconds", default=120.0, show_default=True, help="How long traffic and faults last.")
 @click.option("--seed", "seeds", multiple=True, type=int, default=(1, 2, 3), show_default=True, help="One run each.")
@@ -28,7 +24,16 @@ from sandbox.torture.run import BEHIND_KAFKA, EVERYTHING, Torment, Torture
 @click.option("--http", is_flag=True, help="Send over HTTP, and strike every role, broker and warehouse too.")
 @click.option("--standbys", default=0, show_default=True, help="Processors that follow each partition.")
 @click.option("--store", type=click.Choice(["memory", "rocksdb"]), default="memory", show_default=True)
-def main(seeds: tuple[int, ...], store: str, **given: Any) -> None:  # noqa: D103 -- the module says it; click shows this as help
+def command(seeds: tuple[int, ...], store: str, **given: Any) -> None:
+    """Bring traffic while roles are killed, paused and stopped at random; then compare every row with the answer key.
+
+    One run a seed, each on a stack in a temporary directory, which is kept when a row differs. Exits 0 only when all
+    rows of all runs are as they must be.
+    """
+    from core import logs
+    from sandbox.torture.faults import Appetite
+    from sandbox.torture.run import BEHIND_KAFKA, EVERYTHING, Torment, Torture
+
     logs.configure("torture", level="ERROR", human=sys.stderr.isatty())
     traffic = {name: given[name] for name in ("duplicates", "reorder", "missing", "channels")}
     equal = True
@@ -45,7 +50,3 @@ def main(seeds: tuple[int, ...], store: str, **given: Any) -> None:  # noqa: D10
         )
         equal &= asyncio.run(Torture(os.environ, torment).go())
     sys.exit(0 if equal else 1)
-
-
-if __name__ == "__main__":
-    main()

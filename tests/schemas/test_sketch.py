@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors import sketch
+from schemas import sketch
 
 latencies = st.lists(st.integers(0, 10**10), min_size=1, max_size=200)
 

@@ -44,10 +44,10 @@ def quantile(sketch: Mapping[int, int], q: float) -> float | None:
     for bucket in sorted(sketch):
         seen += sketch[bucket]
         if seen > rank:
-            return _value_of(bucket)
+            return value_of(bucket)
     raise AssertionError("the counts of a sketch add up to its total")
 
 
-def _value_of(bucket: int) -> float:
+def value_of(bucket: int) -> float:
     """Return the value that stands for a bucket, within RELATIVE_ERROR of everything in it."""
     return round(2 * GAMMA ** (bucket - 1) / (GAMMA + 1), 3) if bucket else 0.0
