@@ -55,19 +55,27 @@ class MailSender:
             sock=sock,
             timeout=self._timeout_s,
             use_tls=target.security == "tls",
-            start_tls=target.security == "starttls",
-            username=target.user or None,
-            password=target.password.get_secret_value() or None,
+            start_tls=False,
         )
+        transport: asyncio.BaseTransport | None = None
         try:
             await client.connect()
+            # The library forgets it when the handshake of STARTTLS fails, and would leave it open.
+            transport = client.transport
+            if target.security == "starttls":
+                await client.starttls()
+            if target.user:
+                await client.login(target.user, target.password.get_secret_value())
             await client.send_message(mail)
         finally:
             # What the server has taken is taken, whatever becomes of the farewell.
             with suppress(aiosmtplib.SMTPException, OSError, TimeoutError):
                 await client.quit(timeout=1)
             client.close()
-            sock.close()
+            if transport is None:
+                sock.close()
+            else:
+                transport.close()
 
 
 def message(notification: Notification, target: Email, now: int) -> EmailMessage:
