@@ -44,21 +44,26 @@ PATIENCE_S = 600.0
 async def measure(records: int) -> dict[str, list[dict[str, float]]]:
     """Return records, seconds and CPU seconds of each round of each way."""
     found: dict[str, list[dict[str, float]]] = {READING: [], CONFLUENT: [], CANONICAL: [], OURS: []}
+    for _ in range(ROUNDS):
+        for name, result in (await _round(records)).items():
+            found[name].append(result)
+    return found
+
+
+async def _round(records: int) -> dict[str, dict[str, float]]:
+    """Let each way have its turn on a broker of its own."""
     with TemporaryDirectory(prefix="receiptstream-bench-") as folder:
         environ = environ_of(os.environ)
         async with Stack(Path(folder), environ=environ, roles={"broker"}) as stack:
             kafka = stack.kafka_bootstrap
             traffic = Traffic(now_ms=now_ms(), messages=records, duplicates=0.1, siblings=False)
             loaded = await load(kafka, islice(events(traffic), records))
-            for number in range(ROUNDS):
-                found[READING].append(await _baseline("bare", kafka, loaded))
-                found[CONFLUENT].append(await _baseline("confluent", kafka, loaded))
-                if not number:
-                    found[CANONICAL].append(await _baseline("canonical", kafka, min(loaded, CANONICAL_RECORDS)))
-                await _forget(kafka)
-                role = {**environ, **stack.environ, "STATE_DIR": f"{folder}/{number}"}
-                found[OURS].append(await _role(role, kafka, loaded))
-    return found
+            return {
+                READING: await _baseline("bare", kafka, loaded),
+                CONFLUENT: await _baseline("confluent", kafka, loaded),
+                CANONICAL: await _baseline("canonical", kafka, min(loaded, CANONICAL_RECORDS)),
+                OURS: await _role({**environ, **stack.environ, "STATE_DIR": folder}, kafka, loaded),
+            }
 
 
 async def _baseline(name: str, bootstrap: str, records: int) -> dict[str, float]:
@@ -68,23 +73,6 @@ async def _baseline(name: str, bootstrap: str, records: int) -> dict[str, float]
     output, _ = await process.communicate()
     found: dict[str, float] = json.loads(output)
     return found
-
-
-async def _forget(bootstrap: str) -> None:
-    """Remove what the processor of the last round left: its offsets and its changelogs."""
-    admin = AIOKafkaAdminClient(**client_options(bootstrap))
-    await admin.start()
-    try:
-        changelogs = [
-            topics.changelog(name) for name in (topics.MESSAGES_TABLE, topics.PARTIALS_TABLE, topics.TOTALS_TABLE)
-        ]
-        there = set(await admin.list_topics())
-        await admin.delete_topics(
-            [name for name in (*changelogs, topics.TRANSITIONS, topics.PARTIALS) if name in there]
-        )
-        await admin.delete_consumer_groups([topics.APP_ID])
-    finally:
-        await admin.close()
 
 
 async def _role(environ: dict[str, str], bootstrap: str, records: int) -> dict[str, float]:
