@@ -1,13 +1,16 @@
 -- Storage of what comes from Kafka. Readers use the views of the next files; these tables may hold a row twice for a while.
--- Identities never move between partitions, so that FINAL may work on each partition alone.
+-- No identity may move between partitions: FINAL works on each partition alone. Transitions have none: a batch is then
+-- one part, and message ids rise with time, so that FINAL has only the newest parts to merge.
+-- On a cluster each table is spread by the expression in the comment above it.
 
+-- shard: cityHash64(org_id, message_id)
 CREATE TABLE raw_events_log
 (
-    org_id String,
+    org_id LowCardinality(String),
     event_type LowCardinality(String),
     message_id String,
     session_id String,
-    channel_id String,
+    channel_id LowCardinality(String),
     received_time DateTime64(3, 'UTC'),
     source LowCardinality(String),
     delivery String,
@@ -21,12 +24,13 @@ PARTITION BY toMonday(received_time)
 ORDER BY (raw_partition, raw_offset)
 SETTINGS non_replicated_deduplication_window = 10000;
 
+-- shard: cityHash64(org_id, message_id)
 -- The lowest raw offset of an identity holds, also when a status comes again after its message was forgotten.
 -- Null stands as a value that no clock or difference has, which costs no second column.
 CREATE TABLE transitions_log
 (
-    org_id String,
-    channel_id String,
+    org_id LowCardinality(String),
+    channel_id LowCardinality(String),
     session_id String,
     message_id String,
     old_status LowCardinality(String),
@@ -44,17 +48,17 @@ CREATE TABLE transitions_log
     raw_offset UInt64,
     version UInt64 MATERIALIZED 18446744073709551615 - raw_offset,
     INDEX by_time updated_time TYPE minmax GRANULARITY 1,
-    INDEX by_channel channel_id TYPE set(100) GRANULARITY 4
+    INDEX by_session session_id TYPE bloom_filter GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree(version)
-PARTITION BY cityHash64(org_id, message_id) % 8
 ORDER BY (org_id, message_id, new_status)
 SETTINGS non_replicated_deduplication_window = 10000;
 
+-- shard: cityHash64(org_id, channel_id)
 CREATE TABLE channel_windows_log
 (
-    org_id String,
-    channel_id String,
+    org_id LowCardinality(String),
+    channel_id LowCardinality(String),
     window_start DateTime64(3, 'UTC'),
     sent UInt64,
     delivered UInt64,
@@ -78,14 +82,15 @@ PARTITION BY toMonday(window_start)
 ORDER BY (org_id, channel_id, window_start)
 SETTINGS non_replicated_deduplication_window = 10000;
 
+-- shard: cityHash64(alert_id)
 CREATE TABLE alerts_log
 (
     alert_id String,
     rule LowCardinality(String),
     state Enum8('open' = 1, 'resolved' = 2, 'expired' = 3),
     followup Bool,
-    org_id String,
-    channel_id String,
+    org_id LowCardinality(String),
+    channel_id LowCardinality(String),
     session_id String,
     message_id String,
     due_time DateTime64(3, 'UTC'),
@@ -98,6 +103,7 @@ PARTITION BY toMonday(due_time)
 ORDER BY alert_id
 SETTINGS non_replicated_deduplication_window = 10000;
 
+-- shard: cityHash64(dead_partition, dead_offset)
 CREATE TABLE dead_letters_log
 (
     stage LowCardinality(String),
@@ -110,7 +116,7 @@ CREATE TABLE dead_letters_log
     key String,
     body String,
     body_encoding Enum8('text' = 1, 'base64' = 2) DEFAULT 'text',
-    org_id String,
+    org_id LowCardinality(String),
     dead_partition UInt32,
     dead_offset UInt64,
     state Enum8('open' = 1, 'redriven' = 2, 'discarded' = 3) DEFAULT 'open',

@@ -1,7 +1,18 @@
 -- What readers use: exactly one row for each identity.
 
 CREATE VIEW raw_events AS
-SELECT org_id, event_type, message_id, session_id, channel_id, received_time, source, delivery, raw_partition, raw_offset, body
+SELECT
+    org_id,
+    event_type,
+    message_id,
+    session_id,
+    channel_id,
+    received_time,
+    source,
+    delivery,
+    raw_partition,
+    raw_offset,
+    body
 FROM raw_events_log FINAL
 SETTINGS do_not_merge_across_partitions_select_final = 1;
 
@@ -24,8 +35,7 @@ SELECT
     nullIf(delivered_to_read_ms, -9223372036854775808) AS delivered_to_read_ms,
     raw_partition,
     raw_offset
-FROM transitions_log FINAL
-SETTINGS do_not_merge_across_partitions_select_final = 1;
+FROM transitions_log FINAL;
 
 CREATE VIEW channel_windows AS
 SELECT
@@ -67,6 +77,7 @@ SELECT
 FROM alerts_log FINAL
 SETTINGS do_not_merge_across_partitions_select_final = 1;
 
+-- A worker that dies after parking a record parks it again: the first letter of a record stands for all.
 CREATE VIEW dead_letters AS
 SELECT
     concat(toString(dead_partition), '-', toString(dead_offset)) AS id,
@@ -84,181 +95,114 @@ SELECT
     toString(state) AS state,
     dead_partition,
     dead_offset
-FROM dead_letters_log FINAL
+FROM
+(
+    SELECT *
+    FROM dead_letters_log FINAL
+    ORDER BY dead_partition, dead_offset
+    LIMIT 1 BY stage, reason, detail, topic, partition, offset, if(offset < 0, (dead_partition, dead_offset), (0, 0))
+)
 SETTINGS do_not_merge_across_partitions_select_final = 1;
 
--- Of each channel: what it reports. A type that is known to report a status can; any other type can report what it has
--- ever told.
+-- Of each channel that was heard: what it reports. A type that is known to report a status can; any other type can report
+-- what it has ever told. The type is what events told, else what a file or Zoho's list did.
 CREATE VIEW coverage AS
 SELECT
-    org_id,
-    channel_id,
-    if(type = '', 'UNKNOWN', type) AS channel_type,
-    first_heard,
-    last_heard,
-    arraySort(told) AS statuses,
-    multiIf(type IN ('WHATSAPP', 'FACEBOOKMESSENGER'), true, type = 'INSTAGRAM', false, has(told, 'DELIVERED'))
-        AS can_report_delivered,
-    multiIf(type IN ('WHATSAPP', 'FACEBOOKMESSENGER', 'INSTAGRAM'), true, has(told, 'READ')) AS can_report_read
+    heard.org_id AS org_id,
+    heard.channel_id AS channel_id,
+    multiIf(heard.type != '', heard.type, listed.channel_type != '', listed.channel_type, 'UNKNOWN') AS channel_type,
+    heard.first_heard AS first_heard,
+    heard.last_heard AS last_heard,
+    arraySort(heard.told) AS statuses,
+    multiIf(
+        channel_type IN ('WHATSAPP', 'FACEBOOKMESSENGER'), true,
+        channel_type = 'INSTAGRAM', false,
+        has(heard.told, 'DELIVERED')
+    ) AS can_report_delivered,
+    multiIf(channel_type IN ('WHATSAPP', 'FACEBOOKMESSENGER', 'INSTAGRAM'), true, has(heard.told, 'READ'))
+        AS can_report_read
 FROM
 (
     SELECT
         org_id,
         channel_id,
         max(channel_type) AS type,
-        min(channel_facts_log.first_heard) AS first_heard,
-        max(channel_facts_log.last_heard) AS last_heard,
-        groupUniqArrayArray(channel_facts_log.statuses) AS told
-    FROM channel_facts_log
+        min(facts.first_heard) AS first_heard,
+        max(facts.last_heard) AS last_heard,
+        groupUniqArrayArray(facts.statuses) AS told
+    FROM channel_facts_log AS facts
     GROUP BY org_id, channel_id
-);
+) AS heard
+LEFT JOIN
+(
+    SELECT org_id, channel_id, toString(channel_type) AS channel_type
+    FROM channels_log FINAL
+) AS listed ON listed.org_id = heard.org_id AND listed.channel_id = heard.channel_id;
 
+-- Every channel that was heard or listed.
 CREATE VIEW channels AS
-SELECT channel_id, channel_type AS type, '' AS name, org_id
-FROM coverage;
+SELECT
+    channel_id,
+    multiIf(max(told_type) != '', max(told_type), max(listed_type) != '', max(listed_type), 'UNKNOWN') AS type,
+    max(listed_name) AS name,
+    org_id,
+    max(listed_account) AS account_name,
+    max(listed_department) AS department_id,
+    toBool(max(is_listed) = 0 OR max(is_active) = 1) AS active,
+    toBool(max(is_listed) = 1) AS listed
+FROM
+(
+    SELECT
+        org_id, channel_id, channel_type AS told_type, '' AS listed_type, '' AS listed_name, '' AS listed_account,
+        '' AS listed_department, 0 AS is_listed, 0 AS is_active
+    FROM channel_facts_log
+    UNION ALL
+    SELECT
+        org_id, channel_id, '' AS told_type, toString(channel_type) AS listed_type, name AS listed_name,
+        account_name AS listed_account, department_id AS listed_department, 1 AS is_listed, toUInt8(active) AS is_active
+    FROM channels_log FINAL
+)
+GROUP BY org_id, channel_id;
 
--- A message known only from its creation has no row. The lowest offset of each status holds, whatever has been merged.
+-- What of each message is known: the first channel and session, times in epoch milliseconds (NULL: not told). Readers use
+-- message_state; the views that answer questions over all messages use this one, which computes only what they name.
+CREATE VIEW message_times AS
+WITH
+    bitNot(toUInt128(0)) AS untold,
+    splitByChar('\t', substring(creation, 17)) AS created
+SELECT
+    org_id,
+    message_id,
+    substring(channel, 9) AS channel_id,
+    substring(session, 9) AS session_id,
+    if(sent = untold, NULL, reinterpretAsInt64(sent)) AS sent_ms,
+    if(delivered = untold, NULL, reinterpretAsInt64(delivered)) AS delivered_ms,
+    if(read = untold, NULL, reinterpretAsInt64(read)) AS read_ms,
+    -- The time of its cohort: that of SENT, else the earliest.
+    coalesce(sent_ms, least(ifNull(delivered_ms, read_ms), ifNull(read_ms, delivered_ms))) AS first_ms,
+    substring(other, 9) AS other_status,
+    created[1] AS channel_type,
+    created[2] AS direction,
+    if(creation = '\xFF' OR reinterpretAsInt64(substring(creation, 9, 8)) < 0, NULL,
+        reinterpretAsInt64(substring(creation, 9, 8))) AS created_ms
+FROM message_state_log FINAL
+WHERE channel != '\xFF';
+
+-- A message known only from its creation has no row.
 CREATE VIEW message_state AS
 SELECT
     org_id,
     message_id,
-    argMinIf(channel_id, raw_offset, told) AS channel_id,
-    argMinIf(session_id, raw_offset, told) AS session_id,
-    multiIf(
-        countIf(new_status = 'READ') > 0, 'READ',
-        countIf(new_status = 'DELIVERED') > 0, 'DELIVERED',
-        countIf(new_status = 'SENT') > 0, 'SENT',
-        argMinIf(new_status, raw_offset, told)
-    ) AS status,
-    if(countIf(new_status = 'SENT') > 0, argMinIf(updated_time, raw_offset, new_status = 'SENT'), NULL) AS sent_time,
-    if(countIf(new_status = 'DELIVERED') > 0, argMinIf(updated_time, raw_offset, new_status = 'DELIVERED'), NULL)
-        AS delivered_time,
-    if(countIf(new_status = 'READ') > 0, argMinIf(updated_time, raw_offset, new_status = 'READ'), NULL) AS read_time,
-    toBool(countIf(new_status = 'READ') > 0 AND countIf(new_status = 'DELIVERED') = 0) AS delivered_implied,
-    argMinIf(channel_type, raw_offset, NOT told) AS channel_type,
-    argMinIf(direction, raw_offset, NOT told) AS direction,
-    if(
-        countIf(NOT told AND updated_time > toDateTime64('1900-01-01 00:00:00', 3, 'UTC')) > 0,
-        argMinIf(updated_time, raw_offset, NOT told),
-        NULL
-    ) AS created_time
-FROM
-(
-    SELECT
-        org_id, message_id, true AS told, channel_id, session_id, toString(new_status) AS new_status, updated_time,
-        raw_offset, '' AS channel_type, '' AS direction
-    FROM transitions_log
-    UNION ALL
-    SELECT
-        org_id, message_id, false AS told, channel_id, '' AS session_id, '' AS new_status, created_time AS updated_time,
-        raw_offset, toString(channel_type) AS channel_type, toString(direction) AS direction
-    FROM message_facts_log
-)
-GROUP BY org_id, message_id
-HAVING countIf(told) > 0;
-
-CREATE VIEW channel_rates AS
-WITH
-    cohorts AS
-    (
-        SELECT
-            org_id,
-            channel_id,
-            toStartOfHour(
-                assumeNotNull(
-                    coalesce(sent_time, least(ifNull(delivered_time, read_time), ifNull(read_time, delivered_time)))
-                )
-            ) AS hour,
-            count() AS sent,
-            countIf(delivered_time IS NOT NULL OR read_time IS NOT NULL) AS delivered,
-            countIf(read_time IS NOT NULL) AS read
-        FROM message_state
-        WHERE sent_time IS NOT NULL OR delivered_time IS NOT NULL OR read_time IS NOT NULL
-        GROUP BY org_id, channel_id, hour
-    ),
-    patience AS
-    (
-        SELECT org_id, channel_id, quantileExact(0.95)(read_time - sent_time) AS seconds
-        FROM message_state
-        WHERE sent_time IS NOT NULL AND read_time >= now() - INTERVAL 30 DAY
-        GROUP BY org_id, channel_id
-        HAVING count() >= 100
-    )
-SELECT
-    cohorts.org_id AS org_id,
-    cohorts.channel_id AS channel_id,
-    if(coverage.channel_type = '', 'UNKNOWN', coverage.channel_type) AS channel_type,
-    toDateTime64(cohorts.hour, 3, 'UTC') AS hour,
-    cohorts.sent AS sent,
-    cohorts.delivered AS delivered,
-    cohorts.read AS read,
-    if(coverage.can_report_delivered, cohorts.delivered / cohorts.sent, NULL) AS delivery_ratio,
-    if(coverage.can_report_read, cohorts.read / cohorts.sent, NULL) AS read_ratio,
-    if(
-        coverage.can_report_delivered AND coverage.can_report_read AND cohorts.delivered > 0,
-        cohorts.read / cohorts.delivered,
-        NULL
-    ) AS read_of_delivered,
-    -- The hour has ended longer ago than the channel's readers usually take.
-    toBool(
-        now64(3, 'UTC')
-        > cohorts.hour + INTERVAL 1 HOUR
-            + toIntervalMillisecond(if(patience.org_id = '', 86400000, toInt64(patience.seconds * 1000)))
-    ) AS mature
-FROM cohorts
-LEFT JOIN coverage ON coverage.org_id = cohorts.org_id AND coverage.channel_id = cohorts.channel_id
-LEFT JOIN patience ON patience.org_id = cohorts.org_id AND patience.channel_id = cohorts.channel_id;
-
--- How long readers take, by the hour in which they read.
-CREATE VIEW time_to_read AS
-SELECT
-    org_id,
     channel_id,
-    toDateTime64(toStartOfHour(assumeNotNull(read_time)), 3, 'UTC') AS hour,
-    count() AS reads,
-    quantileIf(0.5)(toFloat64(read_time - sent_time) * 1000, sent_time IS NOT NULL AND read_time >= sent_time)
-        AS sent_to_read_p50_ms,
-    quantileIf(0.95)(toFloat64(read_time - sent_time) * 1000, sent_time IS NOT NULL AND read_time >= sent_time)
-        AS sent_to_read_p95_ms,
-    quantileIf(0.5)(toFloat64(read_time - delivered_time) * 1000, delivered_time IS NOT NULL AND read_time >= delivered_time)
-        AS delivered_to_read_p50_ms,
-    quantileIf(0.95)(toFloat64(read_time - delivered_time) * 1000, delivered_time IS NOT NULL AND read_time >= delivered_time)
-        AS delivered_to_read_p95_ms
-FROM message_state
-WHERE read_time IS NOT NULL
-GROUP BY org_id, channel_id, hour;
-
--- Messages that nobody has read yet, by how long they have been waiting.
-CREATE VIEW open_messages AS
-SELECT
-    message_state.org_id AS org_id,
-    message_state.channel_id AS channel_id,
-    message_state.session_id AS session_id,
-    message_state.message_id AS message_id,
-    message_state.status AS status,
-    assumeNotNull(if(message_state.status = 'DELIVERED', delivered_time, sent_time)) AS since,
-    dateDiff('second', since, now64(3, 'UTC')) AS age_seconds,
-    coverage.channel_type AS channel_type,
-    coverage.can_report_delivered AS can_report_delivered,
-    coverage.can_report_read AS can_report_read,
-    toBool(message_state.status = 'SENT' AND coverage.can_report_delivered AND age_seconds > 900) AS stuck
-FROM message_state
-LEFT JOIN coverage ON coverage.org_id = message_state.org_id AND coverage.channel_id = message_state.channel_id
-WHERE message_state.status IN ('SENT', 'DELIVERED');
-
-CREATE VIEW followups AS
-SELECT
-    alerts.alert_id AS alert_id,
-    alerts.rule AS rule,
-    alerts.org_id AS org_id,
-    alerts.channel_id AS channel_id,
-    alerts.session_id AS session_id,
-    alerts.message_id AS message_id,
-    alerts.due_time AS due_time,
-    alerts.opened_time AS opened_time,
-    message_state.status AS status,
-    message_state.sent_time AS sent_time,
-    message_state.delivered_time AS delivered_time
-FROM alerts
-LEFT JOIN message_state ON message_state.org_id = alerts.org_id AND message_state.message_id = alerts.message_id
-WHERE alerts.state = 'open' AND alerts.followup;
+    session_id,
+    multiIf(
+        read_ms IS NOT NULL, 'READ', delivered_ms IS NOT NULL, 'DELIVERED', sent_ms IS NOT NULL, 'SENT', other_status
+    ) AS status,
+    fromUnixTimestamp64Milli(sent_ms, 'UTC') AS sent_time,
+    fromUnixTimestamp64Milli(delivered_ms, 'UTC') AS delivered_time,
+    fromUnixTimestamp64Milli(read_ms, 'UTC') AS read_time,
+    toBool(read_ms IS NOT NULL AND delivered_ms IS NULL) AS delivered_implied,
+    channel_type,
+    direction,
+    fromUnixTimestamp64Milli(created_ms, 'UTC') AS created_time
+FROM message_times;

@@ -250,3 +250,90 @@ async def test_a_timeline_names_what_is_missing(tables: Tables) -> None:
     assert timeline.missing == ["DELIVERED"]
     assert [row["new_status"] for row in timeline.statuses] == ["SENT", "READ"]
     assert await timelines(tables.clickhouse, "2") == []
+
+
+async def test_what_was_told_first_holds_in_parts_merged_or_not(tables: Tables) -> None:
+    await tables.clickhouse.command("SYSTEM STOP MERGES message_state_log")
+    await tables.tell("DELIVERED", NOON + HOUR, raw_offset=40, channel_id="later", session_id="later")
+    await tables.tell("SENT", NOON, raw_offset=300, channel_id="last")
+    await tables.tell("DELIVERED", NOON, raw_offset=9, channel_id="first", session_id="first")
+    told = "SELECT channel_id, session_id, status, delivered_time, sent_time FROM message_state"
+    expected = {"channel_id": "first", "session_id": "first", "status": "DELIVERED"}
+    expected |= {"delivered_time": iso(NOON), "sent_time": iso(NOON)}
+    assert await tables.one(told) == expected
+    assert await tables.one("SELECT channel_id FROM message_state") == {"channel_id": "first"}
+    await tables.clickhouse.command("SYSTEM START MERGES message_state_log")
+    await tables.clickhouse.command("OPTIMIZE TABLE message_state_log FINAL")
+    assert await tables.one(told) == expected
+
+
+async def test_times_before_1970_are_times(tables: Tables) -> None:
+    await tables.tell("READ", datetime(1969, 12, 31, 23, 30, tzinfo=UTC))
+    assert (await tables.one("SELECT read_time FROM message_state"))["read_time"] == "1969-12-31T23:30:00.000Z"
+    assert (await tables.one("SELECT hour FROM channel_rates"))["hour"] == "1969-12-31T23:00:00.000Z"
+
+
+async def test_time_to_deliver_leaves_negative_times_out(tables: Tables) -> None:
+    for message, after in (("a", 10), ("b", -10)):
+        await tables.tell("SENT", NOON, message=message)
+        await tables.tell("DELIVERED", NOON + timedelta(seconds=after), message=message)
+    rows = await tables.clickhouse.rows("SELECT * FROM time_to_deliver ORDER BY hour")
+    assert [(row["hour"], row["deliveries"], row["sent_to_delivered_p50_ms"]) for row in rows] == [
+        (iso(NOON - HOUR), 1, None),
+        (iso(NOON), 1, 10_000),
+    ]
+
+
+async def test_a_journey_has_the_steps_of_its_session_in_order(tables: Tables) -> None:
+    await tables.tell("READ", NOON + 2 * HOUR, message="a")
+    await tables.tell("SENT", NOON, message="a")
+    await tables.tell("SENT", NOON + HOUR, message="b")
+    row = await tables.one("SELECT * FROM journeys")
+    assert (row["session_id"], row["messages"], row["delivered"], row["read"]) == ("3", 2, 1, 1)
+    assert [list(step.values())[1:] if isinstance(step, dict) else step[1:] for step in row["steps"]] == [
+        ["a", "SENT"],
+        ["b", "SENT"],
+        ["a", "READ"],
+    ]
+
+
+async def test_gaps_count_what_a_channel_could_have_told(tables: Tables) -> None:
+    await tables.add("WHATSAPP")
+    await tables.tell("READ", NOON)
+    row = await tables.one("SELECT * FROM gaps")
+    assert (row["messages"], row["sent_missing"], row["delivered_missing"]) == (1, 1, 1)
+
+
+async def test_contradictions_are_those_receipts_that_say_so(tables: Tables) -> None:
+    await tables.tell("SENT", NOON, contradiction=True, old_status="READ")
+    await tables.tell("DELIVERED", NOON)
+    assert (await tables.one("SELECT * FROM contradictions"))["old_status"] == "READ"
+
+
+async def test_an_outage_is_a_silent_hour_among_days_that_spoke(tables: Tables) -> None:
+    silent = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - 2 * HOUR
+    for day in range(8):
+        hours = [silent - day * 24 * HOUR + offset * HOUR for offset in ((0,) if day else (-1,))]
+        for hour in hours:
+            window = {"org_id": "9", "channel_id": "7", "window_start": iso(hour), "read": 1, "version": 1}
+            await tables.insert("channel_windows_log", window)
+    row = await tables.one("SELECT * FROM outages")
+    assert row["hour"] == iso(silent)
+
+
+async def test_channels_are_unknown_until_told_and_listed_ones_are_there(tables: Tables) -> None:
+    await tables.tell("SENT", NOON)
+    listed = {"org_id": "9", "channel_id": "8", "channel_type": "LINE", "name": "Shop", "changed_time": iso(NOON)}
+    await tables.insert("channels_log", listed)
+    rows = await tables.clickhouse.rows("SELECT channel_id, type, name FROM channels ORDER BY channel_id")
+    assert [tuple(row.values()) for row in rows] == [("7", "UNKNOWN", ""), ("8", "LINE", "Shop")]
+
+
+async def test_what_events_tell_of_a_type_holds_over_what_was_listed(tables: Tables) -> None:
+    listed = {"org_id": "9", "channel_id": "7", "channel_type": "INSTAGRAM", "changed_time": iso(NOON)}
+    await tables.insert("channels_log", listed)
+    await tables.tell("SENT", NOON)
+    assert (await tables.one("SELECT channel_type FROM coverage"))["channel_type"] == "INSTAGRAM"
+    await tables.add("WHATSAPP")
+    assert (await tables.one("SELECT channel_type FROM coverage"))["channel_type"] == "WHATSAPP"
+    assert (await tables.one("SELECT type FROM channels"))["type"] == "WHATSAPP"
