@@ -78,6 +78,26 @@ class Settings(BaseModel):
     clickhouse_user: str = env("CLICKHOUSE_USER", "default", "ClickHouse user.")
     clickhouse_password: SecretStr = env("CLICKHOUSE_PASSWORD", SecretStr(""), "ClickHouse password.")
     clickhouse_database: str = env("CLICKHOUSE_DATABASE", "receipts", "Database of all tables and views.")
+    clickhouse_cluster: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]*$")] = env(
+        "CLICKHOUSE_CLUSTER",
+        "",
+        "Cluster on which `receipts migrate` creates replicated tables, sharded by message. Empty: one server.",
+    )
+    ttl_raw_events: Duration | None = env(
+        "TTL_RAW_EVENTS", None, "How long ClickHouse keeps raw events after their receipt. Empty: for ever."
+    )
+    ttl_transitions: Duration | None = env(
+        "TTL_TRANSITIONS", None, "How long it keeps transitions and message state after the receipt. Empty: for ever."
+    )
+    ttl_channel_windows: Duration | None = env(
+        "TTL_CHANNEL_WINDOWS", None, "How long it keeps channel windows after their minute. Empty: for ever."
+    )
+    ttl_alerts: Duration | None = env(
+        "TTL_ALERTS", None, "How long it keeps alerts after they were due. Empty: for ever."
+    )
+    ttl_dead_letters: Duration | None = env(
+        "TTL_DEAD_LETTERS", None, "How long it keeps dead letters that were redriven or discarded. Empty: for ever."
+    )
 
     raw_partitions: Annotated[int, Field(ge=1, le=10_000)] = env(
         "RAW_PARTITIONS", 4, "Partitions of every topic at its creation. It cannot be changed later."
@@ -175,6 +195,11 @@ class Settings(BaseModel):
     )
     sink_batch_age: Duration = env(
         "SINK_BATCH_AGE", timedelta(milliseconds=300), "Longest a row waits for its insert to fill."
+    )
+    audit_every: Duration | None = env(
+        "AUDIT_EVERY",
+        None,
+        "How often a sink audits the last 24 hours and tells the differences as a metric. Empty: never.",
     )
 
     notify_file: Path | None = env("NOTIFY_FILE", None, "Destinations of alerts, TOML.")

@@ -10,11 +10,14 @@ from typing import NamedTuple
 from core import logs
 from core.clickhouse import ClickHouse
 from core.errors import ConfigError
+from core.settings import Settings
+from sinks.cluster import render, tables_of
+from sinks.ttl import changes
 
 log = logs.get(__name__)
 
 _RECORDS = """
-CREATE TABLE IF NOT EXISTS schema_migrations
+CREATE TABLE IF NOT EXISTS schema_migrations{on}
 (
     number UInt32,
     name String,
@@ -22,9 +25,11 @@ CREATE TABLE IF NOT EXISTS schema_migrations
     statements UInt32,
     applied_time DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC')
 )
-ENGINE = ReplacingMergeTree(statements)
+ENGINE = {engine}
 ORDER BY number
 """
+_CREATED = "SELECT name, create_table_query FROM system.tables WHERE database = currentDatabase()"
+_ON_ONE_SERVER = {"on": "", "engine": "ReplacingMergeTree(statements)"}
 
 
 class Migration(NamedTuple):
@@ -60,20 +65,33 @@ def released() -> list[Migration]:
     return sorted(found)
 
 
-async def migrate(clickhouse: ClickHouse, migrations: list[Migration]) -> list[str]:
-    """Apply what has not been applied, and return its names.
+class Cluster(NamedTuple):
+    """Where tables are replicated and sharded: the cluster's name, and the database that every server of it has."""
+
+    name: str
+    database: str
+
+    @property
+    def records(self) -> dict[str, str]:
+        """How the table of applied migrations is made: every server of every shard is a replica of the same one."""
+        path = f"'/clickhouse/receipts/{self.database}/schema_migrations', '{{shard}}-{{replica}}'"
+        return {"on": f" ON CLUSTER '{self.name}'", "engine": f"ReplicatedReplacingMergeTree({path}, statements)"}
+
+
+async def migrate(clickhouse: ClickHouse, migrations: list[Migration], cluster: Cluster | None = None) -> list[str]:
+    """Apply what has not been applied, on all servers of a cluster where one is named, and return its names.
 
     Safe to repeat, to run from several processes at once, and to continue after a crash: every statement that creates
     something passes over what is there. Raises ConfigError when a file that was applied has been edited since.
     """
-    await clickhouse.command(_RECORDS)
+    await clickhouse.command(_RECORDS.format(**(cluster.records if cluster else _ON_ONE_SERVER)))
     rows = await clickhouse.rows("SELECT number, name, checksum FROM schema_migrations FINAL")
     done = {int(row["number"]): row for row in rows}
     applied = []
     for migration in migrations:
         before = done.get(migration.number)
         if before is None:
-            await _apply(clickhouse, migration)
+            await _apply(clickhouse, migration, statements_of(migration, migrations, cluster))
             applied.append(migration.name)
         elif before["checksum"] != migration.checksum:
             raise ConfigError(
@@ -83,9 +101,34 @@ async def migrate(clickhouse: ClickHouse, migrations: list[Migration]) -> list[s
     return applied
 
 
-async def _apply(clickhouse: ClickHouse, migration: Migration) -> None:
-    for statement in migration.statements:
-        await clickhouse.command(_passing_over(statement))
+def statements_of(migration: Migration, migrations: list[Migration], cluster: Cluster | None) -> list[str]:
+    """Return the statements of a migration as they are run; each passes over what is there."""
+    if cluster is None:
+        return [_passing_over(statement) for statement in migration.statements]
+    tables = tables_of(statement for each in migrations for statement in each.statements)
+    return [made for each in migration.statements for made in render(each, cluster.name, cluster.database, tables)]
+
+
+async def apply_ttl(clickhouse: ClickHouse, settings: Settings) -> list[str]:
+    """Let each table keep its rows as long as the settings say; return the names of those that were changed."""
+    cluster = settings.clickhouse_cluster
+    suffix, on = ("_local", f" ON CLUSTER '{cluster}'") if cluster else ("", "")
+    rows = await clickhouse.rows(
+        "SELECT name, create_table_query FROM system.tables WHERE database = currentDatabase()"
+    )
+    created = {
+        str(row["name"]).removesuffix(suffix): row["create_table_query"] for row in rows if row["name"].endswith(suffix)
+    }
+    found = changes(settings, created)
+    for table, change in found.items():
+        await clickhouse.command(f"ALTER TABLE {table}{suffix}{on} {change}")
+        log.info("ttl", table=table, change=change)
+    return list(found)
+
+
+async def _apply(clickhouse: ClickHouse, migration: Migration, statements: list[str]) -> None:
+    for statement in statements:
+        await clickhouse.command(statement)
     count = len(migration.statements)
     await clickhouse.command(
         "INSERT INTO schema_migrations (number, name, checksum, statements) VALUES "  # noqa: S608 -- our own file's name
