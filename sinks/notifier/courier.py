@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple, Protocol
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
-from aiokafka.errors import CommitFailedError, IllegalStateError
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from core import failpoints, logs, metrics
 from core.clock import now_ms
@@ -32,6 +32,7 @@ log = logs.get(__name__)
 POLL_S: Final = 0.25
 AT_ONCE: Final = 500
 """Records read at once while none is wanted."""
+SETTLE_AGAIN_S: Final = 1.0
 FINISH_S: Final = 2.5
 """How long a stop waits for a delivery under way."""
 REMEMBERED: Final = 100_000
@@ -84,6 +85,8 @@ class Courier(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is u
         self._read: dict[TopicPartition, int] = {}
         """Where to go on after what is being delivered."""
         self._stop = asyncio.Event()
+        self._unsettled: list[TopicPartition] | None = None
+        """Partitions of which is not known yet where to begin."""
         self.assigned = False
         metrics.NOTIFIER_DISABLED.labels(self.name).set(0)
 
@@ -116,8 +119,7 @@ class Courier(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is u
         deadline = float("inf")
         while not self._stop.is_set():
             if not self.assigned:
-                # Where a new destination begins is not settled yet.
-                await asyncio.sleep(POLL_S / 10)
+                await self._settle()
                 continue
             room = self._limits.digest_max - len(found) if found else min(AT_ONCE, self._limits.digest_max)
             wait_s = max(0.0, min(POLL_S, deadline - loop.time()))
@@ -275,17 +277,31 @@ class Courier(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is u
 
     async def on_partitions_revoked(self, revoked: Any) -> None:
         """Nothing to finish: what is not committed is told again by the next owner."""
-        self.assigned = False
+        self.assigned, self._unsettled = False, None
         for tp in revoked:
             self._read.pop(tp, None)
 
     async def on_partitions_assigned(self, assigned: Any) -> None:
+        """Leave it to the loop to find out where to begin: what fails there is tried again."""
+        self._unsettled = list(assigned)
+
+    async def _settle(self) -> None:
         """Begin at the commits; a destination that is new begins now, and holds that place at once."""
-        fresh = [tp for tp in assigned if await self._consumer.committed(tp) is None]
-        if fresh:
-            ends = await self._consumer.end_offsets(fresh)
-            for tp, offset in ends.items():
-                self._consumer.seek(tp, offset)
-            await self._consumer.commit(ends)
-        self.assigned = True
-        log.info("assigned", destination=self.name, partitions=len(assigned), new=len(fresh))
+        taken = self._unsettled
+        if taken is None:
+            await asyncio.sleep(POLL_S / 10)
+            return
+        try:
+            fresh = [tp for tp in taken if await self._consumer.committed(tp) is None]
+            if fresh:
+                ends = await self._consumer.end_offsets(fresh)
+                for tp, offset in ends.items():
+                    self._consumer.seek(tp, offset)
+                await self._consumer.commit(ends)
+        except (KafkaError, IllegalStateError) as error:
+            log.warning("place_unknown", destination=self.name, error=repr(error))
+            await asyncio.sleep(SETTLE_AGAIN_S)
+            return
+        if self._unsettled is taken:
+            self._unsettled, self.assigned = None, True
+            log.info("assigned", destination=self.name, partitions=len(taken), new=len(fresh))
