@@ -183,9 +183,8 @@ class Settings(BaseModel):
     )
     processor_compression: Literal["none", "lz4"] = env(
         "PROCESSOR_COMPRESSION",
-        "none",
-        "Compression of what the processors write to Kafka. lz4 saves two thirds of the disk of changelogs and results, "
-        "for a sixth of a processor's speed.",
+        "lz4",
+        "Compression of what the processors write to Kafka. Without it they work a sixth faster, on many times the disk.",
     )
     processor_standbys: Annotated[int, Field(ge=0, le=9)] = env(
         "PROCESSOR_STANDBYS",
