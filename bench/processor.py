@@ -31,6 +31,8 @@ from sandbox.stack import Stack
 from schemas import topics
 
 RECORDS = 500_000
+SPAN_MS = 10 * 60_000
+"""Live traffic: a backfill would find an expired alert on every message."""
 CANONICAL_RECORDS = 30_000
 ROUNDS = 2
 READING = "aiokafka, reading only"
@@ -56,7 +58,7 @@ async def _round(records: int) -> dict[str, dict[str, float]]:
         environ = environ_of(os.environ)
         async with Stack(Path(folder), environ=environ, roles={"broker"}) as stack:
             kafka = stack.kafka_bootstrap
-            traffic = Traffic(now_ms=now_ms(), messages=records, duplicates=0.1, siblings=False)
+            traffic = Traffic(now_ms=now_ms(), messages=records, duplicates=0.1, siblings=False, span_ms=SPAN_MS)
             loaded = await load(kafka, islice(events(traffic), records))
             return {
                 READING: await _baseline("bare", kafka, loaded),

@@ -184,7 +184,7 @@ class Settings(BaseModel):
     processor_compression: Literal["none", "lz4"] = env(
         "PROCESSOR_COMPRESSION",
         "lz4",
-        "Compression of what the processors write to Kafka. Without it they work a sixth faster, on many times the disk.",
+        "Compression of what processors write to Kafka. Without it they work a sixth faster, on many times the disk.",
     )
     processor_standbys: Annotated[int, Field(ge=0, le=9)] = env(
         "PROCESSOR_STANDBYS",

@@ -73,7 +73,7 @@ def build(settings: Settings) -> Processor:
         producer_linger=0.0,
         producer_max_batch_size=1 << 20,
         producer_max_request_size=12 << 20,
-        producer_compression_type="lz4",
+        producer_compression_type=None if settings.processor_compression == "none" else settings.processor_compression,
     )
 
     def table(name: str, restore: Restore, forget: Forget, **disk: Any) -> BatchTable:
