@@ -48,7 +48,8 @@ def wanted(state: str, given: dict[str, Any]) -> Wanted:
 
     usual = Wanted()
     times = moment(given["since"], usual.since), moment(given["until"], usual.until)
-    return Wanted(given["stage"], given["reason"], state, *times, given["ids"])
+    ids = tuple(each.replace(":", "-") for each in given["ids"])
+    return Wanted(given["stage"], given["reason"], state, *times, ids)
 
 
 def chosen(given: dict[str, Any], state: str) -> list[Letter]:
@@ -105,8 +106,9 @@ def show(*, as_json: bool, **given: Any) -> None:
 
 
 @command.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: a list of objects.")
 @filters
-def redrive(**given: Any) -> None:
+def redrive(*, as_json: bool, **given: Any) -> None:
     """Send open letters again, each to the step that refused it; safe to repeat.
 
     Exits 1 when there are none, or when some were refused again: those stay open.
@@ -118,14 +120,17 @@ def redrive(**given: Any) -> None:
         return await send(settings, clickhouse, await find(clickhouse, wanted("open", given)), judge)
 
     outcomes = connected(given["state_dir"], run)
-    for outcome in outcomes:
+    if as_json:
+        _print_objects([{"id": each.letter.id, "redriven": each.redriven, "detail": each.detail} for each in outcomes])
+    for outcome in () if as_json else outcomes:
         click.echo(f"{outcome.letter.id}  {'redriven' if outcome.redriven else f'still refused: {outcome.detail}'}")
     sys.exit(0 if outcomes and all(outcome.redriven for outcome in outcomes) else 1)
 
 
 @command.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: a list of objects.")
 @filters
-def discard(**given: Any) -> None:
+def discard(*, as_json: bool, **given: Any) -> None:
     """Mark open letters as of no use; they stay stored. Exits 1 when there are none."""
     from sinks.letters import find, mark
 
@@ -135,7 +140,10 @@ def discard(**given: Any) -> None:
         return letters
 
     letters = connected(given["state_dir"], run)
-    click.echo(f"{len(letters)} discarded")
+    if as_json:
+        _print_objects([{"id": letter.id, "state": "discarded"} for letter in letters])
+    else:
+        click.echo(f"{len(letters)} discarded")
     sys.exit(0 if letters else 1)
 
 
@@ -158,9 +166,13 @@ def _fields(letter: Letter) -> dict[str, Any]:
 
 
 def _print_json(letters: list[Letter]) -> None:
+    _print_objects([_fields(letter) for letter in letters])
+
+
+def _print_objects(found: list[dict[str, Any]]) -> None:
     import orjson
 
-    click.echo(orjson.dumps([_fields(letter) for letter in letters], option=orjson.OPT_INDENT_2).decode())
+    click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
 
 
 def _print_table(letters: list[Letter]) -> None:

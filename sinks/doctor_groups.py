@@ -14,8 +14,8 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError
 from core.kafka import client_options
 from schemas import topics
 from sinks.facts import Group
-from sinks.main import GROUP as SINKS
 from sinks.rows import TARGETS
+from sinks.worker import GROUP as SINKS
 
 LOOK_AGAIN_S = 2.0
 """How long a group with a lag is watched: processors and sinks commit several times meanwhile."""
@@ -55,14 +55,15 @@ def _judge(name: str, first: _Look, then: _Look) -> Group:
 
 
 async def _look(admin: Any, consumer: Any, group: str, names: Iterable[str]) -> _Look:
-    parts = await _partitions(admin, names)
-    committed = await _committed(admin, group)
+    parts = await partitions_of(admin, names)
+    committed = await committed_by(admin, group)
     begins, ends = await consumer.beginning_offsets(parts), await consumer.end_offsets(parts)
     lag = sum(max(0, ends[part] - max(committed.get(part, 0), begins[part])) for part in parts)
     return _Look(lag, {part: committed.get(part, 0) for part in parts})
 
 
-async def _partitions(admin: Any, names: Iterable[str]) -> list[TopicPartition]:
+async def partitions_of(admin: Any, names: Iterable[str]) -> list[TopicPartition]:
+    """Return the partitions of topics. Raises ValueError when one does not exist."""
     # To describe a topic may create it.
     if missing := sorted(set(names) - set(await admin.list_topics())):
         raise ValueError(f"topic {missing[0]} does not exist: run `receipts topics`")
@@ -73,7 +74,8 @@ async def _partitions(admin: Any, names: Iterable[str]) -> list[TopicPartition]:
     ]
 
 
-async def _committed(admin: Any, group: str) -> _Committed:
+async def committed_by(admin: Any, group: str) -> _Committed:
+    """Return the offsets that a group has committed; none for a group that never was."""
     try:
         offsets = await admin.list_consumer_group_offsets(group)
     except GroupCoordinatorNotAvailableError:  # no group has ever been on this broker

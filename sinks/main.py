@@ -8,7 +8,7 @@ import gc
 import signal
 
 import uvloop
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from core import failpoints, logs, metrics, ops
@@ -17,15 +17,17 @@ from core.errors import BrokerUnavailableError
 from core.kafka import client_options, create_topics
 from core.settings import Settings
 from schemas import topics
+from sinks.ledger.periodic import audit_forever
 from sinks.parking import KafkaParking
-from sinks.worker import Worker
+from sinks.worker import GROUP, Worker
 from sinks.writer import Writer
 
 log = logs.get(__name__)
 
-GROUP = "receipts-sink"
 SESSION_TIMEOUT_MS = 10_000
 METRICS_EVERY_S = 1.0
+_FIRST = TopicPartition(topics.RAW, 0)
+"""Whoever has it audits for all sinks."""
 
 
 def run(settings: Settings) -> None:
@@ -78,6 +80,8 @@ async def _run(settings: Settings) -> None:
         log.info("sink_started", metrics_port=port)
         reporting = asyncio.create_task(_report(worker))
         stack.callback(reporting.cancel)
+        auditing = asyncio.create_task(audit_forever(settings, clickhouse, lambda: _FIRST in consumer.assignment()))
+        stack.callback(auditing.cancel)
         await worker.run(stop)
 
 

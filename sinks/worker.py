@@ -19,6 +19,7 @@ from sinks.writer import Writer
 
 log = logs.get(__name__)
 
+GROUP = "receipts-sink"
 POLL_S = 0.05
 AT_ONCE = 4
 """Inserts at the same time."""

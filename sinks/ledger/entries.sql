@@ -20,7 +20,7 @@ SELECT
     count() AS raw,
     countIf(kept.applied = 1) AS applied,
     countIf(kept.applied = 0 AND events.tells_status AND parked.parked = 0) AS duplicate,
-    countIf(parked.parked = 1) AS parked,
+    countIf(kept.applied = 0 AND parked.parked = 1) AS parked,
     countIf(kept.applied = 0 AND NOT events.tells_status AND parked.parked = 0) AS other
 FROM
 (

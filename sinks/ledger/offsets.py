@@ -23,17 +23,17 @@ class Stored(NamedTuple):
     offset: str
 
 
+# Letters as they are: the view shows several letters of one record as one.
 STORED = (
     Stored(topics.RAW, "raw_events", "raw_partition", "raw_offset"),
-    Stored(topics.DEAD, "dead_letters", "dead_partition", "dead_offset"),
+    Stored(topics.DEAD, "dead_letters_log FINAL", "dead_partition", "dead_offset"),
 )
 
 
 async def kafka_differences(settings: Settings, clickhouse: ClickHouse, limit: int) -> list[tuple[str, Row]]:
     """Return records that Kafka still has and ClickHouse has not, and the other way round; each with what it means.
 
-    Counts are compared first. Only a partition whose counts differ is read, and its replayed copies left out: their
-    rows stand already.
+    Offsets that have no row are read in Kafka, and replayed copies among them left out: their rows stand already.
     """
     consumer = AIOKafkaConsumer(**client_options(settings.kafka_bootstrap_servers), isolation_level="read_committed")
     await consumer.start()
@@ -41,7 +41,7 @@ async def kafka_differences(settings: Settings, clickhouse: ClickHouse, limit: i
     try:
         for stored in STORED:
             for number in sorted(consumer.partitions_for_topic(stored.topic) or await _partitions(consumer, stored)):
-                found += await _compare(consumer, clickhouse, stored, TopicPartition(stored.topic, number))
+                found += await _compare(settings, consumer, clickhouse, stored, TopicPartition(stored.topic, number))
     finally:
         await consumer.stop()
     return found[:limit]
@@ -58,33 +58,59 @@ async def _partitions(consumer: AIOKafkaConsumer, stored: Stored) -> set[int]:
 
 
 async def _compare(
-    consumer: AIOKafkaConsumer, clickhouse: ClickHouse, stored: Stored, tp: TopicPartition
+    settings: Settings, consumer: AIOKafkaConsumer, clickhouse: ClickHouse, stored: Stored, tp: TopicPartition
 ) -> list[tuple[str, Row]]:
     begin = (await consumer.beginning_offsets([tp]))[tp]
     end = (await consumer.end_offsets([tp]))[tp]
-    where = f"{stored.partition} = {tp.partition} AND {stored.offset} >= {begin}"
-    (row,) = await clickhouse.rows(f"SELECT count() AS rows FROM {stored.view} WHERE {where}")  # noqa: S608 -- our names
-    if int(row["rows"]) == end - begin:
-        return []
-    rows = await clickhouse.rows(f"SELECT {stored.offset} AS offset FROM {stored.view} WHERE {where}")  # noqa: S608
-    kept = {int(row["offset"]) for row in rows}
-    there = await _read(consumer, tp, begin, end)
-    missing = [("a record that has no row", offset) for offset in sorted(there - kept)]
-    surplus = [("a row that has no record", offset) for offset in sorted(kept - there)]
-    return [
-        (meaning, {"topic": tp.topic, "partition": tp.partition, "offset": offset})
-        for meaning, offset in missing + surplus
-    ]
+    rows = await clickhouse.rows(_GAPS.format(**stored._asdict()), {"number": tp.partition, "begin": begin, "end": end})
+    # What was appended meanwhile may have its row already.
+    end = (await consumer.end_offsets([tp]))[tp]
+    beyond = await clickhouse.rows(_BEYOND.format(**stored._asdict()), {"number": tp.partition, "end": end})
+    missing = await _read(settings, tp, [range(int(row["first"]), int(row["last"]) + 1) for row in rows])
+    found = [("a record that has no row", offset) for offset in missing]
+    found += [("a row that has no record", int(row["found"])) for row in beyond]
+    return [(meaning, {"topic": tp.topic, "partition": tp.partition, "offset": offset}) for meaning, offset in found]
 
 
-async def _read(consumer: AIOKafkaConsumer, tp: TopicPartition, begin: int, end: int) -> set[int]:
-    """Return the offsets of a partition's records that must have a row."""
-    consumer.assign([tp])
-    consumer.seek(tp, begin)
-    found: set[int] = set()
-    while await consumer.position(tp) < end:
-        for record in (await consumer.getmany(tp, timeout_ms=1000)).get(tp, ()):
-            if not any(name == topics.HEADER_ORIGIN for name, _ in record.headers):
-                found.add(record.offset)
-    consumer.unsubscribe()
+# The end stands in as a row, so that what is missing at the end is a gap too.
+_GAPS = """
+SELECT before + 1 AS first, at - 1 AS last
+FROM
+(
+    SELECT at, lagInFrame(at, 1, {{begin:Int64}} - 1) OVER (ORDER BY at) AS before
+    FROM
+    (
+        SELECT toInt64({offset}) AS at FROM {view}
+        WHERE {partition} = {{number:UInt32}} AND {offset} >= {{begin:Int64}} AND {offset} < {{end:Int64}}
+        UNION ALL
+        SELECT toInt64({{end:Int64}})
+    )
+)
+WHERE at > before + 1
+ORDER BY first
+"""
+
+_BEYOND = """
+SELECT toInt64({offset}) AS found FROM {view}
+WHERE {partition} = {{number:UInt32}} AND {offset} >= {{end:Int64}}
+ORDER BY found
+"""
+
+
+async def _read(settings: Settings, tp: TopicPartition, ranges: list[range]) -> list[int]:
+    """Return the offsets, of those in `ranges`, of records that must have a row."""
+    found: list[int] = []
+    if not ranges:
+        return found
+    # One of its own: what fetches must not be assigned anew while it does.
+    consumer = AIOKafkaConsumer(**client_options(settings.kafka_bootstrap_servers), isolation_level="read_committed")
+    async with consumer:
+        consumer.assign([tp])
+        for wanted in ranges:
+            consumer.seek(tp, wanted.start)
+            while await consumer.position(tp) < wanted.stop:
+                for record in (await consumer.getmany(tp, timeout_ms=1000, max_records=len(wanted))).get(tp, ()):
+                    origin = any(name == topics.HEADER_ORIGIN for name, _ in record.headers)
+                    if record.offset in wanted and not origin:
+                        found.append(record.offset)
     return found

@@ -2,16 +2,15 @@
 
 - `ingress`: the text is judged anew; what is an event now is appended to the raw topic under the delivery id of the
   letter, unless that delivery stands there already.
-- `processor`: the raw record is sent again as a copy of itself, so that every rule knows it.
+- `processor`: in the same way. No rule has counted the record, which stays in the ledger as parked. (As a copy of
+  itself, at its old offset, windows that have counted past it would pass it over.)
 - `sink`: the record is read again from where it stands in Kafka, and its row inserted under its own identity.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
-from time import monotonic
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -21,16 +20,11 @@ from core.errors import ReceiptstreamError, WarehouseRefusedError
 from core.kafka import client_options, partition_of
 from core.settings import Settings
 from schemas import topics
-from schemas.events import Rejected, decode
-from sinks.doctor_groups import watch
+from sinks.ledger.progress import settle
 from sinks.letters.store import Letter, mark
-from sinks.replay.replay import resend
-from sinks.replay.sources import RawEvent
 from sinks.rows import TARGETS, Unusable
 
-BAD_ORIGIN = "bad_origin"
 SETTLE_S = 30.0
-POLL_S = 0.5
 
 
 class Event(NamedTuple):
@@ -61,11 +55,11 @@ async def redrive(settings: Settings, clickhouse: ClickHouse, letters: Sequence[
     """
     outcomes: list[Outcome] = []
     ways = {
-        "ingress": lambda letter: _to_raw(settings, clickhouse, letter, judge),
+        "ingress": lambda letter: _to_raw(settings, clickhouse, letter, judge, letter.failed_ms),
         "processor": lambda letter: _again(settings, clickhouse, letter, judge),
         "sink": lambda letter: _to_table(settings, clickhouse, letter),
     }
-    if any(letter.stage == "ingress" or letter.reason == BAD_ORIGIN for letter in letters):
+    if any(letter.stage in ("ingress", "processor") for letter in letters):
         await _settle(settings)
     for letter in letters:
         way = ways.get(letter.stage)
@@ -78,16 +72,14 @@ async def redrive(settings: Settings, clickhouse: ClickHouse, letters: Sequence[
 
 async def _settle(settings: Settings) -> None:
     """Wait until the sinks have stored what is in Kafka: only then is it known what stands there already."""
-    deadline = monotonic() + SETTLE_S
-    while sum(group.lag for group in await watch(settings.kafka_bootstrap_servers)):
-        if monotonic() > deadline:
-            raise ReceiptstreamError(
-                f"records are still under way after {SETTLE_S:.0f} s", fix="See `receipts doctor`, then try again"
-            )
-        await asyncio.sleep(POLL_S)
+    if await settle(settings.kafka_bootstrap_servers, SETTLE_S):
+        raise ReceiptstreamError(
+            f"records are still under way after {SETTLE_S:.0f} s", fix="See `receipts doctor`, then try again"
+        )
 
 
-async def _to_raw(settings: Settings, clickhouse: ClickHouse, letter: Letter, judge: Judge) -> str:
+async def _to_raw(settings: Settings, clickhouse: ClickHouse, letter: Letter, judge: Judge, received: int) -> str:
+    """Append a letter's events as received at that time (epoch ms), those alone that do not stand there already."""
     found = judge(letter.body)
     if isinstance(found, str):
         return found
@@ -111,7 +103,7 @@ async def _to_raw(settings: Settings, clickhouse: ClickHouse, letter: Letter, ju
             headers = [
                 (topics.HEADER_ORG, event.org_id.encode()),
                 (topics.HEADER_TYPE, event.event_type.encode()),
-                (topics.HEADER_RECEIVED, b"%d" % letter.failed_ms),
+                (topics.HEADER_RECEIVED, b"%d" % received),
                 (topics.HEADER_DELIVERY, delivery.encode()),
                 (topics.HEADER_SOURCE, b"replay"),
             ]
@@ -121,35 +113,13 @@ async def _to_raw(settings: Settings, clickhouse: ClickHouse, letter: Letter, ju
 
 
 async def _again(settings: Settings, clickhouse: ClickHouse, letter: Letter, judge: Judge) -> str:
-    if letter.reason == BAD_ORIGIN:
-        # A copy of nothing has no row, so it cannot be a copy of itself: it begins anew.
-        return await _to_raw(settings, clickhouse, letter, judge)
-    judged = decode(letter.body)
-    if isinstance(judged, Rejected):
-        return judged.detail
     rows = await clickhouse.rows(
-        "SELECT org_id, event_type, delivery, toUnixTimestamp64Milli(received_time) AS received FROM raw_events "
+        "SELECT toUnixTimestamp64Milli(received_time) AS received FROM raw_events "
         "WHERE raw_partition = {partition:Int64} AND raw_offset = {offset:Int64}",
         {"partition": letter.partition, "offset": letter.offset},
     )
-    unknown: dict[str, Any] = {"org_id": "", "event_type": "", "delivery": "", "received": letter.failed_ms}
-    row = rows[0] if rows else unknown
-    event = RawEvent(
-        letter.partition,
-        letter.offset,
-        letter.key.encode() or None,
-        letter.body,
-        row["org_id"],
-        row["event_type"],
-        int(row["received"]),
-        row["delivery"],
-    )
-
-    async def source() -> AsyncIterator[RawEvent]:
-        yield event
-
-    await resend(settings, source())
-    return ""
+    received = int(rows[0]["received"]) if rows else letter.failed_ms
+    return await _to_raw(settings, clickhouse, letter, judge, received)
 
 
 async def _to_table(settings: Settings, clickhouse: ClickHouse, letter: Letter) -> str:
