@@ -1,7 +1,8 @@
 """How long the questions of docs/queries.md take, and what the contract's views cost, on many messages.
 
 `python -m bench.questions [MESSAGES]`: a ClickHouse engine of its own, rows made in it as the sinks would have written
-them, their merges done; then each query ROUNDS times, the fastest counts. With `--answers`, what each query answers instead, for the page.
+them, their merges done; then each query ROUNDS times, the fastest counts. With `--answers`, docs/queries.md gets what
+each of its queries answers.
 """
 
 from __future__ import annotations
