@@ -20,7 +20,7 @@ from core.settings import parse
 from sandbox.answer_key import describe
 from sandbox.answer_key.alerts import Rule
 from sandbox.answer_key.collect import collect
-from sandbox.demo.actual import reading
+from sandbox.demo.actual import Warehouse, reading
 from sandbox.demo.run import environ_of
 from sandbox.demo.verify import Verdict, expected_counts, key_of, verify, wait
 from sandbox.simulator import Traffic, events
@@ -29,14 +29,17 @@ from sandbox.stack import Stack
 from sandbox.torture.faults import Appetite, Fault, plan
 from sandbox.torture.load import missing, over_http, straight
 from sandbox.torture.nemesis import Nemesis
+from sandbox.torture.receiver import Receiver, receiving
 
 ARRIVAL_S = 240.0
+PATIENCE_S = 60.0
+"""How long the notifier may say nothing while something is still to be told."""
 RULES = (Rule("stuck", "SENT", 2_000), Rule("unread", "DELIVERED", 3_000, followup=True))
 """Second-long, so that many come due while the traffic lasts."""
 SPAN_MS = 40 * 60_000
 """Short enough that alerts open instead of being found expired."""
 BEHIND_KAFKA = ("processor-1", "processor-2", "sink-1", "sink-2")
-EVERYTHING = (*BEHIND_KAFKA, "ingest", "broker", "warehouse", "dashboard")
+EVERYTHING = (*BEHIND_KAFKA, "ingest", "broker", "warehouse", "dashboard", "notifier-1")
 ROLES = {"broker", "warehouse", "ingest", "processor", "sink", "notifier", "dashboard"}
 SCALE = {"processor": 2, "sink": 2}
 
@@ -72,10 +75,14 @@ class Torture:
         started = monotonic()
         rules = folder / "rules.toml"
         rules.write_text("".join(map(_toml, RULES)))
-        environ = {**environ_of(self.environ), "RULES_FILE": str(rules), **self.torment.settings}
-        async with Stack(folder, environ=environ, roles=ROLES, scale=SCALE) as stack:
-            verdict, struck = await self._run(stack)
-            restarts = sum(row.restarts for row in stack.rows())
+        async with receiving() as receiver:
+            destinations = folder / "notify.toml"
+            destinations.write_text(receiver.destination())
+            told = {"RULES_FILE": str(rules), "NOTIFY_FILE": str(destinations), "NOTIFY_ALLOW_PRIVATE": "true"}
+            environ = {**environ_of(self.environ), **told, **self.torment.settings}
+            async with Stack(folder, environ=environ, roles=ROLES, scale=SCALE) as stack:
+                verdict, struck = await self._run(stack, receiver)
+                restarts = sum(row.restarts for row in stack.rows())
         self._say(
             f"seed {self.torment.seed}: {verdict.key.ledger['raw']:,} records, {len(struck)} faults, "
             f"{restarts} restarts, {verdict.rows:,} rows compared, {monotonic() - started:.0f} s: "
@@ -90,7 +97,7 @@ class Torture:
         self._say(f"kept: {folder}")
         return False
 
-    async def _run(self, stack: Stack) -> tuple[Verdict, list[Fault]]:
+    async def _run(self, stack: Stack, receiver: Receiver) -> tuple[Verdict, list[Fault]]:
         torment = self.torment
         settings = parse({**stack.environ, "STATE_DIR": str(stack.state_dir)})
         sent_ms = now_ms()
@@ -111,7 +118,21 @@ class Torture:
         key = await asyncio.to_thread(key_of, settings, sent, sent_ms)
         async with reading(settings) as warehouse:
             await wait(warehouse, expected_counts(key, 0), ARRIVAL_S)
-            return await verify(settings, warehouse, key, rules=RULES), nemesis.struck
+            verdict = await verify(settings, warehouse, key, rules=RULES)
+            await self._notified(warehouse, receiver)
+        return verdict, nemesis.struck
+
+    async def _notified(self, warehouse: Warehouse, receiver: Receiver) -> None:
+        """Hold what the receiver was told against the alerts: each opening and resolution, and nothing else."""
+        rows = await warehouse.rows("SELECT alert_id, state FROM alerts WHERE state != 'expired'")
+        resolved = {(str(row["alert_id"]), "resolved") for row in rows if row["state"] == "resolved"}
+        opened = {(str(row["alert_id"]), "open") for row in rows}
+        untold = await receiver.untold(opened | resolved, PATIENCE_S)
+        invented = receiver.told.keys() - opened - resolved
+        if untold or invented:
+            first = min(untold or invented)
+            raise ReceiptstreamError(f"{len(untold)} alerts were not told, {len(invented)} of none were: {first} …")
+        self._say(f"{len(receiver.told):,} openings and resolutions told, {receiver.told.total():,} times in all")
 
     def _events(self, moment_ms: int) -> Iterator[Event]:
         torment = self.torment
