@@ -22,6 +22,8 @@ _OVERLOADED = frozenset(
 _INSERT = {
     # A row is acknowledged when it is stored, not when it is queued.
     "async_insert": "0",
+    # On a cluster: not before the shards have it.
+    "distributed_foreground_insert": "1",
     "date_time_input_format": "best_effort",
     # A newer processor may tell more than the tables keep.
     "input_format_skip_unknown_fields": "1",
