@@ -43,7 +43,7 @@ check: setup ## What CI runs: lint, types, tests
 bench: setup ## Measure the event path against baselines in the same run
 	$(BIN)/python -m bench
 
-soak: setup ## A million events under faults, three times, each row against the answer key (20 minutes)
+soak: setup ## A million events under faults, three times, each row against the answer key (half an hour)
 	$(BIN)/receipts torture
 
 torture: setup ## Traffic over HTTP for ten minutes while every role, broker and engine is killed and paused at random

@@ -14,7 +14,7 @@ import click
 @click.option("--events", default=1_000_000, show_default=True, help="Records, in each run.")
 @click.option("--seconds", default=120.0, show_default=True, help="How long traffic and faults last.")
 @click.option("--seed", "seeds", multiple=True, type=int, default=(1, 2, 3), show_default=True, help="One run each.")
-@click.option("--kills", default=20, show_default=True, help="SIGKILLs of processors and sinks.")
+@click.option("--kills", default=20, show_default=True, help="SIGKILLs.")
 @click.option("--pauses", default=3, show_default=True, help="SIGSTOPs of up to 13 s.")
 @click.option("--terminations", default=3, show_default=True, help="SIGTERMs.")
 @click.option("--duplicates", default=0.10, show_default=True, help="Share of receipts told twice.")
