@@ -182,7 +182,7 @@ async def _lines(settings: Settings, topic: str) -> Any:
         while any([await consumer.position(part) < ends[part] for part in parts]):
             for records in (await consumer.getmany(timeout_ms=500)).values():
                 for record in records:
-                    yield make(record)
+                    yield make(record, record.partition)
 
 
 async def _engine(settings: Settings, topic: str) -> Way:

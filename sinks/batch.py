@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate, islice, takewhile
 from typing import Any, NamedTuple
 
 from sinks.rows import Line, Target, Unusable
@@ -10,19 +11,13 @@ from sinks.rows import Line, Target, Unusable
 MAX_BYTES = 16 * 1024 * 1024
 
 
-class Row(NamedTuple):
-    """A record and the line made of it."""
-
-    record: Any
-    line: bytes
-
-
 class Batch(NamedTuple):
-    """Rows of a contiguous run of offsets, ready to insert."""
+    """Rows of a contiguous run of offsets, ready to insert: a record and a line for each, side by side."""
 
     topic: str
     partition: int
-    rows: Sequence[Row]
+    records: Sequence[Any]
+    lines: Sequence[bytes]
     unusable: Sequence[tuple[Any, Unusable]]
     first: int
     last: int
@@ -30,27 +25,31 @@ class Batch(NamedTuple):
 
     def body(self) -> bytes:
         """Return the lines."""
-        return b"\n".join(row.line for row in self.rows)
+        return b"\n".join(self.lines)
 
     def token(self) -> str:
         """Return what makes a repeated insert of the same rows one insert."""
-        if not self.rows:
+        if not self.records:
             return ""
-        first, last = self.rows[0].record.offset, self.rows[-1].record.offset
-        return f"{self.topic}-{self.partition}-{first}-{last}"
+        return f"{self.topic}-{self.partition}-{self.records[0].offset}-{self.records[-1].offset}"
 
     def halves(self) -> tuple[Batch, Batch]:
         """Split, to find the row that is refused."""
-        middle = len(self.rows) // 2
-        return self._replace(rows=self.rows[:middle]), self._replace(rows=self.rows[middle:])
+        middle = len(self.lines) // 2
+        return (
+            self._replace(records=self.records[:middle], lines=self.lines[:middle]),
+            self._replace(records=self.records[middle:], lines=self.lines[middle:]),
+        )
 
 
 class Buffer:
     """Records of one topic partition that wait for their insert. Times are a monotonic clock's seconds."""
 
-    def __init__(self, target: Target) -> None:
-        self._target = target
-        self._records: list[tuple[Any, Line]] = []
+    def __init__(self, target: Target, partition: int) -> None:
+        self._make = target.line
+        self._partition = partition
+        self._records: list[Any] = []
+        self._lines: list[Line] = []
         self.bytes = 0
         self.since = 0.0
         """When the oldest record came in."""
@@ -62,11 +61,11 @@ class Buffer:
         """Append records in offset order."""
         if not self._records:
             self.since = now
-        make = self._target.line
-        for record in records:
-            line = make(record)
-            self._records.append((record, line))
-            self.bytes += len(line) if isinstance(line, bytes) else 0
+        make, partition = self._make, self._partition
+        lines = [make(record, partition) for record in records]
+        self._records += records
+        self._lines += lines
+        self.bytes += _size(lines)
 
     def due(self, now: float, *, rows: int, age: float) -> bool:
         """Whether it is time for an insert."""
@@ -74,24 +73,32 @@ class Buffer:
             return False
         return len(self._records) >= rows or self.bytes >= MAX_BYTES or now >= self.since + age
 
-    def take(self, topic: str, partition: int, *, rows: int, now: float) -> Batch:
+    def take(self, topic: str, *, rows: int, now: float) -> Batch:
         """Take up to `rows` records or MAX_BYTES, oldest first; at least one."""
-        taken: list[tuple[Any, Line]] = []
-        size = 0
-        for record, line in self._records[:rows]:
-            length = len(line) if isinstance(line, bytes) else 0
-            if taken and size + length > MAX_BYTES:
-                break
-            taken.append((record, line))
-            size += length
-        del self._records[: len(taken)]
-        self.bytes -= size
+        number = self._fitting(rows)
+        records, lines = self._records[:number], self._lines[:number]
+        del self._records[:number], self._lines[:number]
+        self.bytes -= _size(lines)
         self.since = now
+        usable = [(record, line) for record, line in zip(records, lines, strict=True) if isinstance(line, bytes)]
         return Batch(
             topic,
-            partition,
-            [Row(record, line) for record, line in taken if isinstance(line, bytes)],
-            [(record, line) for record, line in taken if isinstance(line, Unusable)],
-            taken[0][0].offset,
-            taken[-1][0].offset,
+            self._partition,
+            [record for record, _ in usable],
+            [line for _, line in usable],
+            [(record, line) for record, line in zip(records, lines, strict=True) if isinstance(line, Unusable)],
+            records[0].offset,
+            records[-1].offset,
         )
+
+    def _fitting(self, rows: int) -> int:
+        """Return how many of the oldest records, up to `rows`, have no more than MAX_BYTES; at least one."""
+        rows = min(rows, len(self._records))
+        if self.bytes <= MAX_BYTES:
+            return rows
+        sizes = accumulate(len(line) if isinstance(line, bytes) else 0 for line in islice(self._lines, rows))
+        return max(1, sum(1 for _ in takewhile(MAX_BYTES.__ge__, sizes)))
+
+
+def _size(lines: Sequence[Line]) -> int:
+    return sum(len(line) for line in lines if isinstance(line, bytes))

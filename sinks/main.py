@@ -19,6 +19,7 @@ from core.settings import Settings
 from schemas import topics
 from sinks.ledger.periodic import audit_forever
 from sinks.parking import KafkaParking
+from sinks.plain import as_it_is, use_plain_records
 from sinks.worker import GROUP, Worker
 from sinks.writer import Writer
 
@@ -36,6 +37,7 @@ def run(settings: Settings) -> None:
     Raises BrokerUnavailableError when Kafka is away at the start. ClickHouse may be away: Kafka is the buffer.
     """
     failpoints.arm(settings.failpoint)
+    use_plain_records()
     gc.set_threshold(200_000, 50, 1000)
     uvloop.run(_run(settings))
 
@@ -52,6 +54,7 @@ async def _run(settings: Settings) -> None:
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         isolation_level="read_committed",
+        key_deserializer=as_it_is,
         fetch_max_wait_ms=100,
         max_partition_fetch_bytes=4 << 20,
         session_timeout_ms=SESSION_TIMEOUT_MS,

@@ -82,7 +82,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is un
         for tp, records in fetched.items():
             buffer = self._buffers.get(tp)
             if buffer is None:
-                buffer = self._buffers[tp] = Buffer(TARGETS[tp.topic])
+                buffer = self._buffers[tp] = Buffer(TARGETS[tp.topic], tp.partition)
             buffer.add(records, now)
 
     def _pause_what_is_ahead(self) -> None:
@@ -109,7 +109,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is un
     async def _insert(self, tp: TopicPartition, buffer: Buffer) -> None:
         async with self._slots:
             now = asyncio.get_running_loop().time()
-            batch = buffer.take(tp.topic, tp.partition, rows=self._rows, now=now)
+            batch = buffer.take(tp.topic, rows=self._rows, now=now)
             await self._writer.write(batch)
             failpoints.hit("sink.inserted")
             await self._commit(tp, batch.last + 1)

@@ -46,16 +46,16 @@ class Writer:
         """Insert a batch's rows and park what cannot be a row."""
         for record, unusable in batch.unusable:
             await self._park(batch, record, unusable)
-        if batch.rows:
+        if batch.lines:
             await self._insert(batch)
-            metrics.SINK_ROWS.labels(TARGETS[batch.topic].table).inc(len(batch.rows))
+            metrics.SINK_ROWS.labels(TARGETS[batch.topic].table).inc(len(batch.lines))
 
     async def _insert(self, batch: Batch) -> None:
         refused = await self._until_answered(batch)
         if refused is None:
             return
-        if len(batch.rows) == 1:
-            await self._park(batch, batch.rows[0].record, Unusable("refused", str(refused)))
+        if len(batch.lines) == 1:
+            await self._park(batch, batch.records[0], Unusable("refused", str(refused)))
             return
         for half in batch.halves():
             await self._insert(half)

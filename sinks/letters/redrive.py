@@ -129,7 +129,7 @@ async def _to_table(settings: Settings, clickhouse: ClickHouse, letter: Letter) 
     record = await _record_at(settings, TopicPartition(letter.topic, letter.partition), letter.offset)
     if record is None:
         return f"Kafka no longer has offset {letter.offset} of {letter.topic}"
-    line = target.line(record)
+    line = target.line(record, letter.partition)
     if isinstance(line, Unusable):
         return line.detail
     if line is not None:

@@ -16,7 +16,6 @@ class Record:
     value: bytes
     headers: list[tuple[str, bytes]] = field(default_factory=list)
     key: bytes | None = b"k"
-    partition: int = 2
     offset: int = 9
     timestamp: int = 1_760_000_000_000
 
@@ -35,7 +34,7 @@ def row(line: object) -> dict[str, object]:
 
 
 def test_a_raw_row_has_the_exact_text_and_every_digit() -> None:
-    assert row(raw_line(Record(STATUS, HEADERS))) == {
+    assert row(raw_line(Record(STATUS, HEADERS), 2)) == {
         "org_id": "1",
         "event_type": "IM_Message_Status",
         "message_id": "12345678901234567890",
@@ -52,38 +51,38 @@ def test_a_raw_row_has_the_exact_text_and_every_digit() -> None:
 
 def test_the_creation_of_a_message_carries_its_own_id_and_channel() -> None:
     value = orjson.dumps({"eventType": "IM_Message_Add", "orgId": 5, "payload": {"id": "77", "channelId": 8}})
-    found = row(raw_line(Record(value)))
+    found = row(raw_line(Record(value), 2))
     assert (found["message_id"], found["channel_id"], found["org_id"]) == ("77", "8", "5")
     assert found["received_time"] == "2025-10-09T08:53:20.000Z"  # the producer's time, where the header is missing
 
 
 def test_a_replayed_record_makes_no_row() -> None:
-    assert raw_line(Record(STATUS, [*HEADERS, ("origin", b"2:1")])) is None
+    assert raw_line(Record(STATUS, [*HEADERS, ("origin", b"2:1")]), 2) is None
 
 
 def test_an_element_that_is_no_event_still_has_its_row() -> None:
-    assert row(raw_line(Record(b"[1,2")))["body"] == "[1,2"
+    assert row(raw_line(Record(b"[1,2"), 2))["body"] == "[1,2"
 
 
 def test_bytes_that_are_no_text_cannot_be_a_row() -> None:
-    line = raw_line(Record(b'{"a":"\xff"}', HEADERS))
+    line = raw_line(Record(b'{"a":"\xff"}', HEADERS), 2)
     assert isinstance(line, Unusable)
     assert line.reason == "not_utf8"
 
 
 @pytest.mark.parametrize("value", [b'{"a":\n1}', b"", b"null", b"[]"])
 def test_a_value_that_would_break_the_batch_is_parked(value: bytes) -> None:
-    assert isinstance(passed_through(Record(value)), Unusable)
+    assert isinstance(passed_through(Record(value), 2), Unusable)
 
 
 def test_a_dead_letter_says_where_it_came_from() -> None:
     headers = [("stage", b"processor"), ("reason", b"no_status"), ("partition", b"3"), ("offset", b"")]
-    found = row(dead_line(Record(b"x", headers)))
+    found = row(dead_line(Record(b"x", headers), 2))
     assert (found["stage"], found["partition"], found["offset"]) == ("processor", 3, -1)
     assert (found["dead_partition"], found["dead_offset"], found["body"]) == (2, 9, "x")
 
 
 def test_a_dead_letter_keeps_bytes_that_are_no_text() -> None:
-    found = row(dead_line(Record(b"\xff\x00")))
+    found = row(dead_line(Record(b"\xff\x00"), 2))
     assert found["body_encoding"] == "base64"
     assert base64.b64decode(str(found["body"])) == b"\xff\x00"

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from core.errors import WarehouseRefusedError, WarehouseUnavailableError
 from schemas import topics
-from sinks.batch import MAX_BYTES, Batch, Buffer, Row
+from sinks.batch import MAX_BYTES, Batch, Buffer
 from sinks.rows import Target, Unusable
 from sinks.writer import Writer
 from tests.sinks.test_rows import Record
@@ -61,8 +61,8 @@ async def no_sleep(_: float) -> None:
 
 
 def batch_of(*lines: bytes, topic: str = topics.TRANSITIONS) -> Batch:
-    rows = [Row(Record(line, offset=offset), line) for offset, line in enumerate(lines)]
-    return Batch(topic, 1, rows, [], 0, len(lines) - 1)
+    records = [Record(line, offset=offset) for offset, line in enumerate(lines)]
+    return Batch(topic, 1, records, lines, [], 0, len(lines) - 1)
 
 
 async def test_a_batch_is_tried_again_with_the_same_bytes_and_token() -> None:
@@ -111,7 +111,7 @@ async def test_what_cannot_be_a_row_is_parked_before_its_neighbours_are_committe
 
 
 def test_a_buffer_is_due_by_rows_by_bytes_or_by_age() -> None:
-    buffer = Buffer(Target("t", lambda record: bytes(record.value)))
+    buffer = Buffer(Target("t", lambda record, _: bytes(record.value)), 0)
     assert not buffer.due(0.0, rows=2, age=1.0)
     buffer.add([Record(b"a", offset=0)], now=10.0)
     assert not buffer.due(10.5, rows=2, age=1.0)
@@ -122,8 +122,8 @@ def test_a_buffer_is_due_by_rows_by_bytes_or_by_age() -> None:
 
 @pytest.mark.parametrize(("sizes", "taken"), [((10, 10), 2), ((MAX_BYTES, 10), 1), ((2 * MAX_BYTES, 10), 1)])
 def test_a_batch_is_bounded_by_bytes_and_never_empty(sizes: tuple[int, int], taken: int) -> None:
-    buffer = Buffer(Target("t", lambda record: bytes(record.value)))
+    buffer = Buffer(Target("t", lambda record, _: bytes(record.value)), 0)
     buffer.add([Record(b"x" * size, offset=offset) for offset, size in enumerate(sizes)], now=0.0)
-    batch = buffer.take("t", 0, rows=10, now=0.0)
+    batch = buffer.take("t", rows=10, now=0.0)
     assert (batch.first, batch.last) == (0, taken - 1)
     assert len(buffer) == 2 - taken
