@@ -33,7 +33,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
 PARTITIONS = 4
 DEADLINE_S = 90
-PROCESSOR_POINTS = [name for name in failpoints.NAMES if not name.startswith("sink.")]
+PROCESSOR_POINTS = [name for name in failpoints.NAMES if not name.startswith(("sink.", "notifier."))]
 
 
 @pytest.fixture(scope="module")
