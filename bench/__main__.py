@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from bench import ingress, processor, questions
+from bench import ingress, processor, questions, sink
 
 ALL = {
     "ingress": lambda: ingress.report(asyncio.run(ingress.measure(ingress.SECONDS))),
     "processor": lambda: processor.report(asyncio.run(processor.measure(processor.RECORDS))),
+    "sink": lambda: sink.report(asyncio.run(sink.measure(sink.RECORDS))),
     "questions": lambda: questions.report(asyncio.run(questions.measure())),
 }
 

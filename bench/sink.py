@@ -204,7 +204,7 @@ async def _engine(settings: Settings, topic: str) -> Way:
                 stored = int(row["n"])
             return Way(stored, time.perf_counter() - started)
         except ReceiptstreamError as error:
-            return Way(0, 0.0, error=error.message[:200])
+            return Way(0, 0.0, error=f"this ClickHouse runs none: {error.message[:100]}")
         finally:
             await _drop(own)
 

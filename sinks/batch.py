@@ -57,6 +57,11 @@ class Buffer:
     def __len__(self) -> int:
         return len(self._records)
 
+    @property
+    def next_offset(self) -> int:
+        """The offset behind the newest record; 0 where there is none."""
+        return self._records[-1].offset + 1 if self._records else 0
+
     def add(self, records: Sequence[Any], now: float) -> None:
         """Append records in offset order."""
         if not self._records:

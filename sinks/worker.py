@@ -25,6 +25,10 @@ AT_ONCE = 4
 """Inserts at the same time."""
 BUFFERED_BYTES = 8 * MAX_BYTES
 """Lines held in memory before reading pauses: Kafka is the buffer."""
+CATCHING_UP = 4
+"""How many times longer rows wait for a larger insert while many more are behind them."""
+FEW = 1000
+"""Rows for which nobody waits."""
 FINISH_S = 8.0
 """How long a revocation or a stop waits for inserts under way."""
 
@@ -101,10 +105,20 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is un
         loop = asyncio.get_running_loop()
         now = loop.time()
         for tp, buffer in self._buffers.items():
-            if tp in self._inserts or not buffer.due(now, rows=self._rows, age=0 if all_of_it else self._age):
+            if tp in self._inserts or not buffer.due(now, rows=self._rows, age=0 if all_of_it else self._patience(tp)):
                 continue
             task = self._inserts[tp] = loop.create_task(self._insert(tp, buffer))
             task.add_done_callback(partial(self._inserted, tp))
+
+    def _patience(self, tp: TopicPartition) -> float:
+        """Return how long rows wait for their insert to fill, in seconds.
+
+        Where as many more are in Kafka already, these are old anyhow: larger inserts make fewer parts to merge.
+        """
+        end = self._consumer.highwater(tp) if tp in self._consumer.assignment() else None
+        buffer = self._buffers[tp]
+        behind = end is not None and end - buffer.next_offset >= max(len(buffer), FEW)
+        return self._age * CATCHING_UP if behind else self._age
 
     async def _insert(self, tp: TopicPartition, buffer: Buffer) -> None:
         async with self._slots:

@@ -118,6 +118,7 @@ def test_a_buffer_is_due_by_rows_by_bytes_or_by_age() -> None:
     assert buffer.due(11.0, rows=2, age=1.0)
     buffer.add([Record(b"b", offset=1)], now=10.6)
     assert buffer.due(10.6, rows=2, age=1.0)
+    assert buffer.next_offset == 2
 
 
 @pytest.mark.parametrize(("sizes", "taken"), [((10, 10), 2), ((MAX_BYTES, 10), 1), ((2 * MAX_BYTES, 10), 1)])
