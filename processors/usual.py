@@ -69,7 +69,7 @@ class Usual:
         told = payload.messageNewStatus
         rank = rules.RANKS.get(told.status)
         time = parse_iso(told.updatedTime)
-        if rank is None or time is None or len(told.updatedTime) != _ZOHO_TIME:
+        if rank is None or time is None or len(told.updatedTime) != _ZOHO_TIME or told.updatedTime[-1] != "Z":
             return 0
         org, channel, session, message = envelope.orgId, payload.channelId, payload.sessionId, payload.messageId
         org = org if type(org) is str else str(org)

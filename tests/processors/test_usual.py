@@ -19,7 +19,16 @@ times = st.one_of(
     st.integers(-200_000, 60_000).map(lambda shift: to_iso(NOW + shift)),
     st.integers(-100 * 24, 50 * 24).map(lambda hours: to_iso(NOW + hours * HOUR)),
     st.sampled_from(
-        ["2025-10-09T07:27:19Z", "2025-10-09T07:27:19.3941Z", "2025-10-09T07:27:19.394+02:00", "no", "", None, 5]
+        [
+            "2025-10-09T07:27:19Z",
+            "2025-10-09T07:27:19.3941Z",
+            "2025-10-09T07:27:19.394+02:00",
+            "2025-10-09T07:27:19+0530",
+            "no",
+            "",
+            None,
+            5,
+        ]
     ),
 )
 ids = st.one_of(
