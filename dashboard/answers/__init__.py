@@ -1,0 +1,52 @@
+"""What the read API answers: one type an answer. The OpenAPI document is made from these.
+
+Times are ISO 8601 with milliseconds and Z, ids text, what is not known null. Each number is the one that the view of
+the same name in ClickHouse gives.
+"""
+
+from __future__ import annotations
+
+from dashboard.answers.alerts import Alert, Followup
+from dashboard.answers.channels import Channel, ChannelRates, Cohort, Rates, Reading, Window
+from dashboard.answers.common import Failure, Page, Problem, Ready, Session, row_of
+from dashboard.answers.dead import DeadCount, DeadLetter
+from dashboard.answers.health import Flow, Health, Lag, Live
+from dashboard.answers.messages import Found, Hit, Journey, OpenMessage, RawEvent, State, Step, Timeline
+from dashboard.answers.overview import Bar, Bucket, ChannelDetail, Heat, Overview, Summary
+
+__all__ = [
+    "Alert",
+    "Bar",
+    "Bucket",
+    "Channel",
+    "ChannelDetail",
+    "ChannelRates",
+    "Cohort",
+    "DeadCount",
+    "DeadLetter",
+    "Failure",
+    "Flow",
+    "Followup",
+    "Found",
+    "Health",
+    "Heat",
+    "Hit",
+    "Journey",
+    "Lag",
+    "Live",
+    "OpenMessage",
+    "Overview",
+    "Page",
+    "Problem",
+    "Rates",
+    "RawEvent",
+    "Reading",
+    "Ready",
+    "Session",
+    "State",
+    "Step",
+    "Summary",
+    "Timeline",
+    "Window",
+    "row_of",
+]

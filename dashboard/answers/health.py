@@ -1,0 +1,47 @@
+"""How the pipeline does."""
+
+from __future__ import annotations
+
+import msgspec
+
+from dashboard.answers.channels import Channel
+from dashboard.answers.dead import DeadCount
+
+
+class Lag(msgspec.Struct, frozen=True):
+    """Records of a topic that a stage's consumer group has not committed yet."""
+
+    stage: str
+    group: str
+    topic: str
+    records: int
+
+
+class Flow(msgspec.Struct, frozen=True):
+    """What Kafka tells."""
+
+    events_per_s: float | None
+    """Records a second into im.events.raw between the last two looks; null at the first one."""
+    lags: list[Lag]
+
+
+class Live(msgspec.Struct, frozen=True):
+    """The live stream."""
+
+    connected: bool
+    message: str
+    viewers: int
+    cut_off: int
+
+
+class Health(msgspec.Struct, frozen=True):
+    """How the pipeline does."""
+
+    as_of: str
+    warehouse: str
+    """'' when ClickHouse answers, else why not; `kafka` likewise."""
+    kafka: str
+    flow: Flow | None
+    live: Live
+    channels: list[Channel]
+    dead: list[DeadCount]
