@@ -75,12 +75,15 @@ SELECT org_id, 'IM_Message_Add', message_id, session_id, channel_id, sent, 'simu
 FROM (SELECT *, ['WHATSAPP', 'FACEBOOKMESSENGER', 'INSTAGRAM', 'IM_TALK', ''][1 + toUInt64(channel_id) % 5] AS type
     FROM ({made})) WHERE i % 10 = 0 AND type != ''
 """
-_WINDOWS = """
-INSERT INTO channel_windows_log (org_id, channel_id, window_start, sent, delivered, read, version)
+_TOLD_HOURS = "NOT (toHour(updated_time) = 3 AND toDayOfMonth(updated_time) % 9 = toUInt64(channel_id) % 9)"
+"""Each channel is silent for an hour now and then, for the question after outages."""
+WINDOWS = """
+INSERT INTO channel_windows_log (org_id, channel_id, window_start, sent, delivered, read, contradictions, version)
 SELECT org_id, channel_id, toDateTime64(toStartOfMinute(updated_time), 3, 'UTC') AS minute,
-    countIf(new_status = 'SENT'), countIf(new_status = 'DELIVERED'), countIf(new_status = 'READ'), 1
+    countIf(new_status = 'SENT'), countIf(new_status = 'DELIVERED'), countIf(new_status = 'READ'),
+    countIf(contradiction), 1
 FROM transitions_log
-WHERE NOT (toHour(updated_time) = 3 AND toDayOfMonth(updated_time) % 9 = toUInt64(channel_id) % 9)
+WHERE {where}
 GROUP BY org_id, channel_id, minute
 """
 _ALERTS = """
@@ -135,7 +138,7 @@ async def fill(clickhouse: HttpClickHouse, messages: int) -> None:
                 _TRANSITIONS.format(made=made, new=new, old=old, told=told, at=at, order=order, **latencies)
             )
         await clickhouse.command(_ALERTS.format(made=made))
-    await clickhouse.command(_WINDOWS)
+    await clickhouse.command(WINDOWS.format(where=_TOLD_HOURS))
     await clickhouse.command(_LETTERS)
 
 

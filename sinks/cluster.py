@@ -5,7 +5,8 @@ A statement of the numbered files becomes one or two for the cluster:
 - a table `x` becomes `x_local` (replicated) and `x` (distributed over it, by the file's `-- shard:` line, else by the
   hash of its sorting key);
 - a materialized view stays within its shard: it reads and feeds the `_local` tables;
-- a view reads the distributed tables.
+- a view reads the distributed tables;
+- a change of a table is made on both, the replicated one first.
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ from typing import Final
 
 _LOCAL: Final = "_local"
 _REPLICA: Final = "'/clickhouse/tables/{uuid}/{shard}', '{replica}'"
-_CREATE = re.compile(r"\A((?:\s|--[^\n]*\n)*)CREATE (TABLE|MATERIALIZED VIEW|VIEW) (?:IF NOT EXISTS )?(\w+)")
+_CREATE = re.compile(
+    r"\A((?:\s|--[^\n]*\n)*)CREATE (OR REPLACE )?(TABLE|MATERIALIZED VIEW|VIEW) (?:IF NOT EXISTS )?(\w+)"
+)
+_ALTER = re.compile(r"\A((?:\s|--[^\n]*\n)*)ALTER TABLE (\w+)")
 _ENGINE = re.compile(r"\bENGINE = (\w*MergeTree)(?:\(([^)]*)\))?")
 _ORDER_BY = re.compile(r"\bORDER BY (\([^)]*\)|\w+)")
 _SHARD = re.compile(r"^-- shard: (.+)$", re.MULTILINE)
@@ -25,17 +29,20 @@ _SHARD = re.compile(r"^-- shard: (.+)$", re.MULTILINE)
 def tables_of(statements: Iterable[str]) -> frozenset[str]:
     """Return the names of the tables that the statements create."""
     found = (_CREATE.match(statement) for statement in statements)
-    return frozenset(match[3] for match in found if match is not None and match[2] == "TABLE")
+    return frozenset(match[4] for match in found if match is not None and match[3] == "TABLE")
 
 
 def render(statement: str, cluster: str, database: str, tables: frozenset[str]) -> list[str]:
     """Return what a statement is on a cluster; `tables` are those that the migrations create."""
+    on = f"ON CLUSTER '{cluster}'"
+    if (altered := _ALTER.match(statement)) is not None:
+        comment, name, change = *altered.groups(), statement[altered.end() :]
+        return [f"{comment}ALTER TABLE {each} {on}{change}" for each in (name + _LOCAL, name)]
     match = _CREATE.match(statement)
     if match is None:
         return [statement]
-    comment, kind, name = match.groups()
+    comment, replacing, kind, name = match.groups()
     rest = statement[match.end() :]
-    on = f"ON CLUSTER '{cluster}'"
     if kind == "TABLE":
         local = f"{comment}CREATE TABLE IF NOT EXISTS {name}{_LOCAL} {on}{_replicated(rest)}"
         spread = (
@@ -45,7 +52,8 @@ def render(statement: str, cluster: str, database: str, tables: frozenset[str]) 
         return [local, spread]
     if kind == "MATERIALIZED VIEW":
         rest = re.sub(r"\b(?:FROM|TO) (\w+)", lambda each: _localized(each, tables), rest)
-    return [f"{comment}CREATE {kind} IF NOT EXISTS {name} {on}{rest}"]
+    create = f"CREATE OR REPLACE {kind}" if replacing else f"CREATE {kind} IF NOT EXISTS"
+    return [f"{comment}{create} {name} {on}{rest}"]
 
 
 def _localized(match: re.Match[str], tables: frozenset[str]) -> str:

@@ -113,9 +113,7 @@ async def apply_ttl(clickhouse: ClickHouse, settings: Settings) -> list[str]:
     """Let each table keep its rows as long as the settings say; return the names of those that were changed."""
     cluster = settings.clickhouse_cluster
     suffix, on = ("_local", f" ON CLUSTER '{cluster}'") if cluster else ("", "")
-    rows = await clickhouse.rows(
-        "SELECT name, create_table_query FROM system.tables WHERE database = currentDatabase()"
-    )
+    rows = await clickhouse.rows(_CREATED)
     created = {
         str(row["name"]).removesuffix(suffix): row["create_table_query"] for row in rows if row["name"].endswith(suffix)
     }

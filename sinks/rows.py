@@ -12,7 +12,7 @@ import orjson
 
 from schemas import topics
 from schemas.events import MESSAGE_EVENT, STATUS_EVENT, UNREADABLE, StatusEvent, decode, decode_documented
-from schemas.times import parse_epoch, to_iso
+from schemas.times import parse_epoch, parse_iso, to_iso
 
 
 class Unusable(NamedTuple):
@@ -57,11 +57,15 @@ class _RawRow(msgspec.Struct, gc=False):
     received_time: str
     source: str
     delivery: str
+    status: str
+    status_time: str
     raw_partition: int
     raw_offset: int
     body: str
 
 
+_NO_TIME: Final = "1900-01-01T00:00:00.000Z"
+"""Stands for the time of a status where none was told."""
 _decode_ids = msgspec.json.Decoder(_Event).decode
 _encode = msgspec.json.Encoder().encode
 
@@ -91,17 +95,20 @@ def raw_line(record: Any, partition: int) -> Line:
         body = value.decode()
     except UnicodeDecodeError as error:
         return Unusable("not_utf8", str(error))
-    org, event_type, message, session, channel = _ids(value, headers)
+    received = _received(headers.get(topics.HEADER_RECEIVED)) or to_iso(record.timestamp)
+    facts = _facts(value, headers, received)
     return _encode(
         _RawRow(
-            org,
-            event_type,
-            message,
-            session,
-            channel,
-            _received(headers.get(topics.HEADER_RECEIVED)) or to_iso(record.timestamp),
+            facts[0],
+            facts[1],
+            facts[2],
+            facts[3],
+            facts[4],
+            received,
             _shared_text(headers.get(topics.HEADER_SOURCE)),
             _shared_text(headers.get(topics.HEADER_DELIVERY)),
+            facts[5],
+            facts[6],
             partition,
             record.offset,
             body,
@@ -109,27 +116,35 @@ def raw_line(record: Any, partition: int) -> Line:
     )
 
 
-def _ids(value: bytes, headers: dict[str, bytes | None]) -> tuple[str, str, str, str, str]:
-    """Return org, event type, message, session and channel; '' for what is not told."""
+_Facts = tuple[str, str, str, str, str, str, str]
+"""Org, event type, message, session, channel ('' for what is not told), status and its time (bare: one a record)."""
+
+
+def _facts(value: bytes, headers: dict[str, bytes | None], received: str) -> _Facts:
     try:
         # Nine of ten records: a status event in its documented shape.
         envelope = decode_documented(value)
     except UNREADABLE:
-        return _other_ids(value, headers)
+        return _other_facts(value, headers, received)
     payload = envelope.payload
+    told = payload.messageNewStatus
     return (
         _id(envelope.orgId),
         STATUS_EVENT,
         _id(payload.messageId),
         _id(payload.sessionId),
         _id(payload.channelId),
+        told.status,
+        _moment(told.updatedTime, envelope.eventTime, received),
     )
 
 
-def _other_ids(value: bytes, headers: dict[str, bytes | None]) -> tuple[str, str, str, str, str]:
+def _other_facts(value: bytes, headers: dict[str, bytes | None], received: str) -> _Facts:
     event = decode(value)
     if isinstance(event, StatusEvent):
-        return event.org_id, STATUS_EVENT, event.message_id, event.session_id, event.channel_id
+        moment = _moment(event.updated_time, event.event_time, received)
+        ids = event.message_id, event.session_id, event.channel_id
+        return event.org_id, STATUS_EVENT, *ids, event.new_status, moment
     try:
         other = _decode_ids(value)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError):
@@ -142,7 +157,20 @@ def _other_ids(value: bytes, headers: dict[str, bytes | None]) -> tuple[str, str
         _id(payload.id) if event_type == MESSAGE_EVENT else "",
         _id(payload.sessionId),
         _id(payload.channelId),
+        "",
+        _NO_TIME,
     )
+
+
+def _moment(updated_time: object, event_time: object, received: str) -> str:
+    """Return the time that counts for a receipt: updatedTime, else eventTime, else the received time."""
+    moment = parse_iso(updated_time)
+    if moment is not None:
+        told = str(updated_time)
+        # In Zoho's own form the text stands for itself.
+        return told if len(told) == len(_NO_TIME) and told[-1] == "Z" else to_iso(moment)
+    moment = parse_epoch(event_time)
+    return received if moment is None else to_iso(moment)
 
 
 def _id(value: int | str | None) -> str:

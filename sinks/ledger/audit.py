@@ -19,7 +19,7 @@ ALWAYS = (0, 9_000_000_000_000)
 """The range that leaves out nothing, epoch ms."""
 LOOK_AGAIN_S = 3.0
 """What is found is looked for again so much later: windows are published up to a second after their records."""
-_CHECKS = {
+CHECKS = {
     "not_applied": "a status record that no transition tells of",
     "not_told": "a transition without its raw record",
     "windows": "a channel window that does not count what the records tell",
@@ -84,7 +84,7 @@ async def audit(
 async def _check(settings: Settings, clickhouse: ClickHouse, parameters: dict[str, int]) -> list[Difference]:
     """Return what differs now."""
     found = [Difference("kafka", *each) for each in await kafka_differences(settings, clickhouse, LIMIT)]
-    for check, meaning in _CHECKS.items():
+    for check, meaning in CHECKS.items():
         found += [Difference(check, meaning, row) for row in await clickhouse.rows(query(check), parameters)]
     if (parameters["since"], parameters["until"]) == ALWAYS:
         meaning = "a channel whose windows do not count every status record once"

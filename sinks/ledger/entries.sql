@@ -25,8 +25,7 @@ SELECT
 FROM
 (
     SELECT
-        raw_partition, raw_offset, org_id, channel_id, received_time,
-        event_type = 'IM_Message_Status' AND message_id != '' AS tells_status
+        raw_partition, raw_offset, org_id, channel_id, received_time, status != '' AS tells_status
     FROM raw_events
     WHERE received_time >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')
         AND received_time < fromUnixTimestamp64Milli({until:Int64}, 'UTC')

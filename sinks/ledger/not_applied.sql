@@ -18,10 +18,10 @@ FROM
         raw_offset,
         org_id,
         message_id,
-        JSONExtractString(body, 'payload', 'messageNewStatus', 'status') AS status,
+        status,
         cityHash64(org_id, message_id, status) AS identity
     FROM raw_events
-    WHERE event_type = 'IM_Message_Status' AND message_id != ''
+    WHERE status != ''
         AND received_time >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')
         AND received_time < fromUnixTimestamp64Milli({until:Int64}, 'UTC')
 ) AS events

@@ -1,4 +1,4 @@
--- Transitions whose raw record is not there, or tells something else. (One 64-bit hash of all that must agree keeps the join
+-- Transitions whose raw record is not there, or tells something else. (One 64-bit hash of all that must agree keeps the set
 -- small.)
 SELECT kept.raw_partition AS raw_partition, kept.raw_offset AS raw_offset, kept.org_id AS org_id, kept.message_id AS message_id, kept.new_status AS status
 FROM
@@ -12,12 +12,9 @@ FROM
 ) AS kept
 WHERE kept.fact NOT IN
 (
-    SELECT cityHash64(
-        raw_partition, raw_offset, org_id, message_id, channel_id, session_id,
-        JSONExtractString(body, 'payload', 'messageNewStatus', 'status')
-    )
+    SELECT cityHash64(raw_partition, raw_offset, org_id, message_id, channel_id, session_id, status)
     FROM raw_events
-    WHERE event_type = 'IM_Message_Status' AND message_id != ''
+    WHERE status != ''
         AND received_time >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')
         AND received_time < fromUnixTimestamp64Milli({until:Int64}, 'UTC')
 )

@@ -4,7 +4,7 @@ WITH
     (
         SELECT org_id, channel_id, count() AS receipts
         FROM raw_events
-        WHERE event_type = 'IM_Message_Status' AND message_id != ''
+        WHERE status != ''
         GROUP BY org_id, channel_id
     ),
     counted AS

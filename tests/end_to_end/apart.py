@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import urllib.parse
 import urllib.request
 from typing import Any
 
+from core import metrics
+from core.clickhouse import connect
+from core.settings import parse
+from sinks.ledger.periodic import audit_forever
 from tests.stack import Up
 
 BROKEN = b'[{"eventType":"IM_Message_Status","orgId":"1","payload":{"messageId":5}},7]'
@@ -37,6 +42,22 @@ def audit(up: Up, *options: str) -> tuple[int, dict[str, Any]]:
     done = up.receipts("audit", "--json", *options, timeout=120)
     assert done.stdout, done.stderr
     return done.returncode, json.loads(done.stdout)
+
+
+async def told_by_the_sink(up: Up) -> float:
+    """Let the ledger be audited once as the sink role does, and return the differences that its metric tells."""
+    settings = parse({**up.variables, "STATE_DIR": str(up.state_dir), "AUDIT_EVERY": "1s"})
+    metrics.LEDGER_DIFFERENCES.set(-1)
+    async with connect(settings) as clickhouse:
+        task = asyncio.create_task(audit_forever(settings, clickhouse, lambda: True))
+        try:
+            async with asyncio.timeout(120):
+                while (found := metrics.LEDGER_DIFFERENCES._value.get()) < 0:
+                    assert not task.done(), task.exception()
+                    await asyncio.sleep(0.1)
+        finally:
+            task.cancel()
+    return float(found)
 
 
 def named(found: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.end_to_end.apart import audit, named, row, sql
+from tests.end_to_end.apart import audit, named, row, sql, told_by_the_sink
 from tests.stack import Up
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]
@@ -42,3 +42,7 @@ def test_a_table_that_says_so_prints_the_sums(apart: Up) -> None:
     assert done.returncode == 0
     assert "balanced" in done.stdout
     assert " duplicate + " in done.stdout
+
+
+async def test_the_sink_tells_that_it_balances(apart: Up) -> None:
+    assert await told_by_the_sink(apart) == 0

@@ -69,3 +69,14 @@ async def test_clickhouse_can_read_every_statement(warehouse: str) -> None:
     async with connect(parse({"CLICKHOUSE_URL": warehouse}), database="default") as clickhouse:
         for text in RENDERED:
             assert await clickhouse.rows(f"EXPLAIN AST {text}")
+
+
+def test_a_change_is_made_on_each_server_s_table_and_on_the_one_over_them() -> None:
+    local, spread = render("-- Why.\nALTER TABLE x\n ADD COLUMN b UInt8", "c", "d", frozenset({"x"}))
+    assert "ALTER TABLE x_local ON CLUSTER 'c'\n ADD COLUMN b UInt8" in local
+    assert "ALTER TABLE x ON CLUSTER 'c'\n ADD COLUMN b UInt8" in spread
+
+
+def test_a_view_is_replaced_on_all_servers() -> None:
+    made = render("CREATE OR REPLACE VIEW v AS SELECT a FROM x", "c", "d", frozenset({"x"}))
+    assert made == ["CREATE OR REPLACE VIEW v ON CLUSTER 'c' AS SELECT a FROM x"]

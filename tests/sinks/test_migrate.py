@@ -6,14 +6,18 @@ import asyncio
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
+import orjson
 import pytest
 
 from core.clickhouse import HttpClickHouse, connect
 from core.errors import ConfigError
 from core.settings import parse
 from sinks.migrate import Migration, migrate, released
+from sinks.rows import raw_line
+from tests.sinks.test_rows import HEADERS, Record
 
 FIRST = Migration(1, "0001_first.sql", "CREATE TABLE one (a UInt8) ENGINE = MergeTree ORDER BY a;\n")
+ZOHO = b'{"payload":{"messageNewStatus":{"status":%b},"messageId":1},"eventType":"IM_Message_Status","orgId":"1"%b}'
 SECOND = Migration(2, "0002_second.sql", "-- Why; and how.\nCREATE VIEW two AS SELECT a FROM one;\n")
 
 
@@ -61,3 +65,37 @@ async def test_an_edited_file_is_refused(clickhouse: HttpClickHouse) -> None:
     await migrate(clickhouse, [FIRST])
     with pytest.raises(ConfigError, match=r"0001_first\.sql was edited"):
         await migrate(clickhouse, [FIRST._replace(text=FIRST.text + "-- edited\n")])
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize(
+    "value",
+    [
+        ZOHO % (b'"READ","updatedTime":"2025-10-09T07:27:19.394Z"', b',"eventTime":"1751022087020"'),
+        ZOHO % (b'"READ","updatedTime":"2025-10-09T07:27:19.3949+05:30"', b""),
+        ZOHO % (b'"FAILED","updatedTime":"soon"', b',"eventTime":"1751022087020"'),
+        ZOHO % (b'"FAILED"', b',"eventTime":1751022087020'),
+        ZOHO % (b'"SENT"', b""),
+        b'{"payload":{"id":"5","status":"SENT"},"eventType":"IM_Message_Add","orgId":"1"}',
+    ],
+)
+async def test_rows_from_before_the_receipt_columns_tell_what_sinks_write_now(
+    clickhouse: HttpClickHouse, value: bytes
+) -> None:
+    before = released()[:5]
+    await migrate(clickhouse, before)
+    written = raw_line(Record(value, HEADERS), 0)
+    assert isinstance(written, bytes)
+    row = orjson.loads(written)
+    status, moment = row.pop("status"), row.pop("status_time")
+    await clickhouse.insert("raw_events_log", orjson.dumps(row), token="before")
+    await migrate(clickhouse, released())
+    await clickhouse.insert("raw_events_log", written.replace(b'"raw_offset":9', b'"raw_offset":10'), token="after")
+    rows = await clickhouse.rows("SELECT status, status_time, body FROM raw_events ORDER BY raw_offset")
+    told = {"status": status, "status_time": None if moment.startswith("1900") else moment, "body": value.decode()}
+    assert [{**row, "status_time": iso(row["status_time"])} for row in rows] == [told, told]
+
+
+def iso(written: str | None) -> str | None:
+    """Return a time of ClickHouse's with milliseconds, whole seconds too."""
+    return None if written is None else written if "." in written else written.replace("Z", ".000Z")

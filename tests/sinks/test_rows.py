@@ -43,6 +43,8 @@ def test_a_raw_row_has_the_exact_text_and_every_digit() -> None:
         "received_time": "2025-06-27T11:01:27.019Z",
         "source": "webhook",
         "delivery": "",
+        "status": "SENT",
+        "status_time": "2025-06-27T11:01:27.019Z",
         "raw_partition": 2,
         "raw_offset": 9,
         "body": STATUS.decode(),
@@ -53,7 +55,27 @@ def test_the_creation_of_a_message_carries_its_own_id_and_channel() -> None:
     value = orjson.dumps({"eventType": "IM_Message_Add", "orgId": 5, "payload": {"id": "77", "channelId": 8}})
     found = row(raw_line(Record(value), 2))
     assert (found["message_id"], found["channel_id"], found["org_id"]) == ("77", "8", "5")
+    assert (found["status"], found["status_time"]) == ("", "1900-01-01T00:00:00.000Z")
     assert found["received_time"] == "2025-10-09T08:53:20.000Z"  # the producer's time, where the header is missing
+
+
+@pytest.mark.parametrize(
+    ("updated_time", "event_time", "expected"),
+    [
+        ("2025-10-09T07:27:19.394Z", "1", "2025-10-09T07:27:19.394Z"),
+        ("2025-10-09T07:27:19.3949Z", "1", "2025-10-09T07:27:19.394Z"),
+        ("2025-10-09T07:27:19+0530", "1", "2025-10-09T01:57:19.000Z"),
+        ("2025-13-09T07:27:19.394Z", "1751022087020", "2025-06-27T11:01:27.020Z"),
+        (None, "soon", "2025-06-27T11:01:27.019Z"),
+    ],
+)
+def test_the_time_of_a_status_is_that_of_the_clock_that_counts(
+    updated_time: str | None, event_time: str, expected: str
+) -> None:
+    told = {"messageId": 1, "messageNewStatus": {"status": "READ", "updatedTime": updated_time}}
+    value = orjson.dumps({"eventType": "IM_Message_Status", "orgId": 1, "eventTime": event_time, "payload": told})
+    found = row(raw_line(Record(value, HEADERS), 2))
+    assert (found["status"], found["status_time"]) == ("READ", expected)
 
 
 def test_a_replayed_record_makes_no_row() -> None:
