@@ -31,7 +31,7 @@ def command(state_dir: Path | None) -> None:
         )
     counts = asyncio.run(
         create_topics(
-            settings.kafka_bootstrap_servers,
+            settings,
             specs(settings),
             partitions=settings.raw_partitions,
             replication=settings.replication_factor,

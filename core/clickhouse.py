@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from ssl import SSLContext
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -13,6 +14,7 @@ import orjson
 
 from core.errors import WarehouseRefusedError, WarehouseUnavailableError
 from core.settings import Settings
+from core.tls import tls_context
 
 _OVERLOADED = frozenset(
     {3, 74, 76, 159, 164, 202, 203, 209, 210, 225, 236, 241, 242, 243, 252, 279, 319, 425, 439, 999}
@@ -101,6 +103,12 @@ class HttpClickHouse:
                 if response.status != 200 or "X-ClickHouse-Exception-Code" in response.headers:  # noqa: PLR2004
                     raise _error(response, answer)
                 return answer
+        except aiohttp.ClientSSLError as error:
+            place = urlsplit(self._url).netloc
+            raise WarehouseUnavailableError(
+                f"ClickHouse at {place} and this client agree on no TLS: {error}",
+                fix="Check CLICKHOUSE_CA_FILE, CLICKHOUSE_CERT_FILE, and the name in CLICKHOUSE_URL",
+            ) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             place = urlsplit(self._url).netloc
             raise WarehouseUnavailableError(
@@ -125,13 +133,29 @@ def _error(response: aiohttp.ClientResponse, answer: bytes) -> WarehouseUnavaila
     return WarehouseRefusedError(f"ClickHouse refused: {text}", code=code)
 
 
+def _tls(settings: Settings) -> SSLContext | bool:
+    """Return how to verify ClickHouse and show who we are; True is the library's own default."""
+    if settings.clickhouse_ca_file is None and settings.clickhouse_cert_file is None:
+        return True
+    return tls_context(
+        settings.clickhouse_ca_file,
+        settings.clickhouse_cert_file,
+        settings.clickhouse_key_file,
+        names=("CLICKHOUSE_CA_FILE", "CLICKHOUSE_CERT_FILE"),
+    )
+
+
 @asynccontextmanager
 async def connect(
     settings: Settings, *, timeout_s: float = 60.0, database: str | None = None
 ) -> AsyncIterator[HttpClickHouse]:
-    """Open a client for the settings' ClickHouse; nothing is sent yet. `database` overrides the settings' one."""
+    """Open a client for the settings' ClickHouse; nothing is sent yet. `database` overrides the settings' one.
+
+    Raises ConfigError where a certificate or key cannot be used.
+    """
     timeout = aiohttp.ClientTimeout(total=timeout_s, connect=5.0)
-    async with aiohttp.ClientSession(timeout=timeout) as session:
+    connector = aiohttp.TCPConnector(ssl=_tls(settings))
+    async with aiohttp.ClientSession(timeout=timeout, connector=connector) as session:
         yield HttpClickHouse(
             session,
             settings.clickhouse_url,

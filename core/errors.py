@@ -61,6 +61,13 @@ class BrokerUnavailableError(ReceiptstreamError):
     retryable = True
 
 
+class BrokerRefusedError(BrokerUnavailableError):
+    """Kafka answers and lets this client do nothing: its log-in, certificate or rights are wrong."""
+
+    tag = "broker_refused"
+    exit_code = 2
+
+
 class WarehouseUnavailableError(ReceiptstreamError):
     """ClickHouse cannot be reached, or is overloaded."""
 

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import platformdirs
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
+from core import combinations
 from core.errors import ConfigError
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -69,6 +70,39 @@ class Settings(BaseModel):
     kafka_bootstrap_servers: str = env(
         "KAFKA_BOOTSTRAP_SERVERS", "", "Kafka brokers, host:port comma separated. Empty: the sandbox of STATE_DIR."
     )
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = env(
+        "KAFKA_SECURITY_PROTOCOL", "PLAINTEXT", "What Kafka's listener speaks: TLS (SSL), a log-in (SASL), both."
+    )
+    kafka_sasl_mechanism: Literal["", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] = env(
+        "KAFKA_SASL_MECHANISM", "", "How to log in where KAFKA_SECURITY_PROTOCOL has SASL."
+    )
+    kafka_sasl_username: str = env("KAFKA_SASL_USERNAME", "", "User of PLAIN and SCRAM.")
+    kafka_sasl_password: SecretStr = env("KAFKA_SASL_PASSWORD", SecretStr(""), "Password of PLAIN and SCRAM.")
+    kafka_oauth_token_url: HttpUrl | Literal[""] = env(
+        "KAFKA_OAUTH_TOKEN_URL", "", "Where OAUTHBEARER gets tokens, by OAuth 2.0 client credentials."
+    )
+    kafka_oauth_client_id: str = env("KAFKA_OAUTH_CLIENT_ID", "", "Client of KAFKA_OAUTH_TOKEN_URL.")
+    kafka_oauth_client_secret: SecretStr = env("KAFKA_OAUTH_CLIENT_SECRET", SecretStr(""), "The client's secret.")
+    kafka_oauth_scope: str = env("KAFKA_OAUTH_SCOPE", "", "Scopes to ask for, space separated. Empty: none.")
+    kafka_ssl_ca_file: Path | None = env(
+        "KAFKA_SSL_CA_FILE", None, "Authorities that sign the brokers' certificates, PEM. Empty: the system's."
+    )
+    kafka_ssl_cert_file: Path | None = env(
+        "KAFKA_SSL_CERT_FILE", None, "Client certificate, PEM, where brokers ask for one."
+    )
+    kafka_ssl_key_file: Path | None = env(
+        "KAFKA_SSL_KEY_FILE", None, "Private key of KAFKA_SSL_CERT_FILE, PEM. Empty: it stands in the same file."
+    )
+    kafka_ssl_key_password: SecretStr = env("KAFKA_SSL_KEY_PASSWORD", SecretStr(""), "Password of the private key.")
+    kafka_client_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,200}$")] = env(
+        "KAFKA_CLIENT_ID", "receiptstream", "How clients name themselves to Kafka: in its logs, metrics and quotas."
+    )
+    kafka_client_rack: str = env(
+        "KAFKA_CLIENT_RACK", "", "Rack or zone of this process: consumers then fetch from a replica there."
+    )
+    kafka_topics: Literal["create", "check"] = env(
+        "KAFKA_TOPICS", "create", "Create missing topics, or only check: refuse to start where one lacks or differs."
+    )
     kafka_idempotence: bool = env(
         "KAFKA_IDEMPOTENCE", True, "Idempotent producers. Off only for a broker that has none, as the one in memory."
     )
@@ -77,6 +111,15 @@ class Settings(BaseModel):
     )
     clickhouse_user: str = env("CLICKHOUSE_USER", "default", "ClickHouse user.")
     clickhouse_password: SecretStr = env("CLICKHOUSE_PASSWORD", SecretStr(""), "ClickHouse password.")
+    clickhouse_ca_file: Path | None = env(
+        "CLICKHOUSE_CA_FILE", None, "Authorities that sign ClickHouse's certificate, PEM. Empty: the system's."
+    )
+    clickhouse_cert_file: Path | None = env(
+        "CLICKHOUSE_CERT_FILE", None, "Client certificate, PEM, where ClickHouse asks for one."
+    )
+    clickhouse_key_file: Path | None = env(
+        "CLICKHOUSE_KEY_FILE", None, "Private key of CLICKHOUSE_CERT_FILE, PEM. Empty: it stands in the same file."
+    )
     clickhouse_database: str = env("CLICKHOUSE_DATABASE", "receipts", "Database of all tables and views.")
     clickhouse_cluster: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]*$")] = env(
         "CLICKHOUSE_CLUSTER",
@@ -251,6 +294,13 @@ class Settings(BaseModel):
                 f"STATE_RETENTION ({self.state_retention}) must be longer than WINDOW_RETENTION plus SPOOL_MAX_AGE "
                 f"({self.window_retention + self.spool_max_age}): lengthen STATE_RETENTION"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _connections_make_sense(self) -> Settings:
+        wrong = next(combinations.wrong(self), None)
+        if wrong is not None:
+            raise ValueError(wrong)
         return self
 
     @property

@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 
 from core import logs
-from core.kafka import client_options
+from core.kafka import Kafka, consumer_options
 from dashboard.hub import Event, Hub
 from dashboard.positions import Place
 from schemas import topics
@@ -74,8 +74,8 @@ def newest(records: list[Any]) -> list[Event]:
 class Feed:
     """Reads while it runs; where Kafka is away it tells the viewers so, and tries again."""
 
-    def __init__(self, bootstrap: str, hub: Hub) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, kafka: Kafka, hub: Hub) -> None:
+        self._options = consumer_options(kafka)
         self._hub = hub
         self.why_not = "Kafka has not been read yet"
 
@@ -89,9 +89,7 @@ class Feed:
             await asyncio.sleep(AGAIN_S)
 
     async def _read(self) -> None:
-        consumer = AIOKafkaConsumer(
-            *KINDS, **client_options(self._bootstrap), enable_auto_commit=False, auto_offset_reset="latest"
-        )
+        consumer = AIOKafkaConsumer(*KINDS, **self._options, enable_auto_commit=False, auto_offset_reset="latest")
         try:
             await consumer.start()
             await self._take_place(consumer)

@@ -11,8 +11,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from core import kafka as connections
 from core.errors import BrokerUnavailableError
-from core.kafka import client_options
 from dashboard.answers import Flow, Lag
 from schemas import topics
 
@@ -43,8 +43,8 @@ def lags(group: str, committed: Offsets, ends: Offsets) -> list[Lag]:
 class Kafka:
     """Asks Kafka on demand; connects when first asked and anew after a failure."""
 
-    def __init__(self, bootstrap: str) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, kafka: connections.Kafka) -> None:
+        self._options = connections.client_options(kafka)
         self._admin: Any = None
         self._consumer: Any = None
         self._seen: tuple[float, int] | None = None
@@ -85,10 +85,10 @@ class Kafka:
 
     async def _open(self) -> None:
         if self._admin is None:
-            self._admin = AIOKafkaAdminClient(**client_options(self._bootstrap))
+            self._admin = AIOKafkaAdminClient(**self._options)
             await self._admin.start()
         if self._consumer is None:
-            self._consumer = AIOKafkaConsumer(**client_options(self._bootstrap), enable_auto_commit=False)
+            self._consumer = AIOKafkaConsumer(**self._options, enable_auto_commit=False)
             await self._consumer.start()
 
     async def _ends(self, names: Iterable[str]) -> dict[tuple[str, int], int]:

@@ -72,8 +72,8 @@ async def opened(settings: Settings) -> AsyncIterator[Parts]:
     tickets = Tickets(token) if token else None
     async with reader.opened(settings) as warehouse:
         hub = Hub()
-        feed = Feed(settings.kafka_bootstrap_servers, hub)
-        parts = Parts(warehouse, Kafka(settings.kafka_bootstrap_servers), hub, feed, Gate(tickets), tickets)
+        feed = Feed(settings, hub)
+        parts = Parts(warehouse, Kafka(settings), hub, feed, Gate(tickets), tickets)
         reading = asyncio.create_task(feed.run())
         try:
             yield parts

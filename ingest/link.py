@@ -14,7 +14,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError
 
 from core.errors import BrokerUnavailableError
-from core.kafka import client_options, create_topics
+from core.kafka import client_options, create_topics, unavailable
 from core.logs import get
 from core.settings import Settings
 from ingest.records import Batch
@@ -88,14 +88,13 @@ async def connect(settings: Settings) -> Link:
     Raises BrokerUnavailableError when Kafka cannot be reached, ConfigError when a topic has another number of
     partitions than RAW_PARTITIONS.
     """
-    bootstrap = settings.kafka_bootstrap_servers
     specs = [spec for spec in topics.specs(settings) if spec.name in (topics.RAW, topics.DEAD)]
     counts = await create_topics(
-        bootstrap, specs, partitions=settings.raw_partitions, replication=settings.replication_factor
+        settings, specs, partitions=settings.raw_partitions, replication=settings.replication_factor
     )
     if not all(counts.get(spec.name) for spec in specs):
         raise BrokerUnavailableError("the topics of the ingress have no leader yet")
-    raw_bytes, dead_bytes = await _largest_batches(bootstrap, (topics.RAW, topics.DEAD))
+    raw_bytes, dead_bytes = await _largest_batches(settings, (topics.RAW, topics.DEAD))
     batch_bytes = min(BATCH_BYTES, raw_bytes, dead_bytes)
     lz4 = settings.ingest_compression == "lz4"
     limits = Limits(counts[topics.RAW], counts[topics.DEAD], raw_bytes, dead_bytes, batch_bytes, lz4)
@@ -103,9 +102,8 @@ async def connect(settings: Settings) -> Link:
 
 
 async def _start_producer(settings: Settings) -> Any:
-    bootstrap = settings.kafka_bootstrap_servers
     producer = AIOKafkaProducer(
-        **client_options(bootstrap),
+        **client_options(settings),
         acks="all",
         enable_idempotence=settings.kafka_idempotence,
         request_timeout_ms=int(REQUEST_TIMEOUT_S * 1000),
@@ -114,16 +112,16 @@ async def _start_producer(settings: Settings) -> Any:
         await asyncio.wait_for(producer.start(), REQUEST_TIMEOUT_S)
     except (KafkaError, TimeoutError, OSError) as error:
         await Link(producer, Limits(1, 1, 0, 0)).close()
-        raise BrokerUnavailableError(f"Kafka at {bootstrap} takes no producer: {error!r}") from error
+        raise await unavailable(settings, error) from error
     except asyncio.CancelledError:
         await Link(producer, Limits(1, 1, 0, 0)).close()
         raise
     return producer
 
 
-async def _largest_batches(bootstrap: str, names: Iterable[str]) -> list[int]:
+async def _largest_batches(settings: Settings, names: Iterable[str]) -> list[int]:
     """Return each topic's `max.message.bytes`, Kafka's default where the broker does not tell."""
-    admin = AIOKafkaAdminClient(**client_options(bootstrap))
+    admin = AIOKafkaAdminClient(**client_options(settings))
     try:
         await admin.start()
         return [await _largest_batch(admin, name) for name in names]

@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, NamedTuple
 
+from core.kafka import client_options
 from core.settings import Settings
 from processors.batched import BatchApp, BatchTable
 from processors.batched.table import Forget, Restore
+from processors.connection import credentials
 from processors.receipts import Retention
 from processors.state import open_state
 from processors.steps import Engines, ReceiptsStep, TotalsStep
@@ -47,9 +49,13 @@ def build(settings: Settings) -> Processor:
         lambda partition: open_state(settings.state_store, folder, partition),
         load(settings.rules_file).message_rules,
     )
+    connection = client_options(settings)
     app = BatchApp(
         topics.APP_ID,
-        broker=[f"kafka://{address}" for address in settings.kafka_bootstrap_servers.split(",")],
+        broker=[f"kafka://{address.strip()}" for address in connection["bootstrap_servers"].split(",")],
+        broker_client_id=connection["client_id"],
+        broker_credentials=credentials(connection),
+        rack=settings.kafka_client_rack,
         idempotence=settings.kafka_idempotence,
         datadir=folder,
         store="memory://",

@@ -43,7 +43,7 @@ def run(settings: Settings) -> None:
 
 async def _run(settings: Settings) -> None:
     await create_topics(
-        settings.kafka_bootstrap_servers,
+        settings,
         topics.specs(settings),
         partitions=settings.raw_partitions,
         replication=settings.replication_factor,

@@ -18,6 +18,7 @@ import aiohttp
 
 from core import logs
 from core.errors import ConfigError, DiskFullError, ReceiptstreamError, StateDirInUseError
+from core.kafka import Kafka
 from core.settings import Settings, parse
 from sandbox import broker, endpoints, plan, ports, probes, status
 from sandbox.child import Child
@@ -81,6 +82,11 @@ class Stack:
             if one.role.name == one.name and one.role.name not in plan.PARTS:
                 known[one.role.port_variable] = str(one.port)
         return {name: value for name, value in known.items() if value}
+
+    @property
+    def kafka(self) -> Kafka:
+        """Kafka, for clients: the user's own as the settings say, or the sandbox's."""
+        return self.settings if self.settings.kafka_bootstrap_servers else self.kafka_bootstrap
 
     @property
     def kafka_bootstrap(self) -> str:

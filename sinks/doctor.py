@@ -32,7 +32,7 @@ async def examine(settings: Settings, days: int) -> Facts:
     url = ingress_url(settings)
     intake, groups, stored = await asyncio.gather(
         _or_unknown(_intake(url)),
-        _or_unknown(watch(settings.kafka_bootstrap_servers)),
+        _or_unknown(watch(settings)),
         _or_unknown(_stored(settings, now_ms() - days * DAY_MS)),
     )
     places = {"ingress": url, "kafka": settings.kafka_bootstrap_servers, "clickhouse": settings.clickhouse_url}

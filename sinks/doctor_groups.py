@@ -12,6 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from core.kafka import client_options
+from core.settings import Settings
 from schemas import topics
 from sinks.facts import Group
 from sinks.rows import TARGETS
@@ -31,12 +32,12 @@ class _Look:
     committed: _Committed
 
 
-async def watch(bootstrap: str) -> tuple[Group, ...]:
+async def watch(settings: Settings) -> tuple[Group, ...]:
     """Return how far each group has come, and whether it moves. Raises KafkaError, OSError, ValueError."""
-    if not bootstrap:
+    if not settings.kafka_bootstrap_servers:
         raise ValueError("KAFKA_BOOTSTRAP_SERVERS is not set and no sandbox runs in STATE_DIR")
-    consumer = AIOKafkaConsumer(**client_options(bootstrap))
-    admin = AIOKafkaAdminClient(**client_options(bootstrap))
+    consumer = AIOKafkaConsumer(**client_options(settings))
+    admin = AIOKafkaAdminClient(**client_options(settings))
     try:
         await consumer.start()
         await admin.start()

@@ -13,8 +13,7 @@ from aiokafka.errors import KafkaError
 
 from core import failpoints, logs, metrics, ops
 from core.clickhouse import connect
-from core.errors import BrokerUnavailableError
-from core.kafka import client_options, create_topics
+from core.kafka import client_options, consumer_options, create_topics, unavailable
 from core.settings import Settings
 from schemas import topics
 from sinks.ledger.periodic import audit_forever
@@ -43,12 +42,11 @@ def run(settings: Settings) -> None:
 
 
 async def _run(settings: Settings) -> None:
-    bootstrap = settings.kafka_bootstrap_servers
     await create_topics(
-        bootstrap, topics.specs(settings), partitions=settings.raw_partitions, replication=settings.replication_factor
+        settings, topics.specs(settings), partitions=settings.raw_partitions, replication=settings.replication_factor
     )
     consumer = AIOKafkaConsumer(
-        **client_options(bootstrap),
+        **consumer_options(settings),
         group_id=GROUP,
         group_instance_id=settings.instance_id or None,
         enable_auto_commit=False,
@@ -61,7 +59,7 @@ async def _run(settings: Settings) -> None:
         heartbeat_interval_ms=SESSION_TIMEOUT_MS // 4,
     )
     producer = AIOKafkaProducer(
-        **client_options(bootstrap), enable_idempotence=settings.kafka_idempotence, max_request_size=12 << 20
+        **client_options(settings), enable_idempotence=settings.kafka_idempotence, max_request_size=12 << 20
     )
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -73,9 +71,7 @@ async def _run(settings: Settings) -> None:
             try:
                 await client.start()
             except KafkaError as error:
-                raise BrokerUnavailableError(
-                    f"Kafka at {bootstrap} does not answer: {error!r}", fix="Check KAFKA_BOOTSTRAP_SERVERS"
-                ) from error
+                raise await unavailable(settings, error) from error
         worker = Worker(consumer, Writer(clickhouse, KafkaParking(producer)), settings)
         port = await stack.enter_async_context(
             ops.serving(settings.metrics_host, settings.metrics_port, worker.why_not_ready)

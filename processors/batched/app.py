@@ -32,10 +32,14 @@ MakeStep = Callable[[int], Step]
 class BatchApp(faust.App):
     """A Faust app whose steps receive record batches."""
 
-    def __init__(self, *args: Any, idempotence: bool = True, **kwargs: Any) -> None:
-        """Make the app as Faust does. `idempotence` is for brokers that know no idempotent producers."""
+    def __init__(self, *args: Any, idempotence: bool = True, rack: str = "", **kwargs: Any) -> None:
+        """Make the app as Faust does. `idempotence` is for brokers that know no idempotent producers.
+
+        `rack`: where this process is, to fetch from a replica there; '' is nowhere.
+        """
         use_plain_records()
         self.idempotence = idempotence
+        self.rack = rack
         super().__init__(*args, **kwargs)
         self._lanes: dict[TP, Lane] = {}
         self._changelogs: dict[str, BatchTable] = {}

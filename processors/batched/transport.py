@@ -23,10 +23,13 @@ class BatchProducer(driver.Producer):
 class BatchConsumerThread(driver.AIOKafkaConsumerThread):
     """Reads only what was committed: what a transaction took back never reaches a step."""
 
+    app: Any
+
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._isolation_level = "read_committed"  # noqa: SLF001 -- Faust offers it only with exactly_once
         consumer._key_deserializer = as_it_is  # noqa: SLF001 -- Faust offers none
+        consumer._client_rack = self.app.rack or None  # noqa: SLF001 -- likewise
         return consumer
 
 

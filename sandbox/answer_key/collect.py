@@ -6,16 +6,16 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 
-from core.kafka import client_options
+from core.kafka import Kafka, client_options
 from sandbox.answer_key.records import RawRecord, parse_origin
 
 RAW_TOPIC = "im.events.raw"
 
 
-async def collect(bootstrap: str, topic: str = RAW_TOPIC) -> list[RawRecord]:
+async def collect(kafka: Kafka, topic: str = RAW_TOPIC) -> list[RawRecord]:
     """Read a topic from its beginning to where it ends now."""
     # Without a group, a consumer is assigned every partition of its topic.
-    consumer = AIOKafkaConsumer(topic, **client_options(bootstrap), auto_offset_reset="earliest")
+    consumer = AIOKafkaConsumer(topic, **client_options(kafka), auto_offset_reset="earliest")
     await consumer.start()
     try:
         parts = sorted(consumer.assignment())

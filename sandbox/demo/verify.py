@@ -102,7 +102,7 @@ async def verify(
 
     A difference must stay for `settle_s` to count: a window's counts may be complete before its last latency is.
     """
-    key = answer(await collect(settings.kafka_bootstrap_servers), retention_ms=_ms(settings))
+    key = answer(await collect(settings), retention_ms=_ms(settings))
     until_ms = now_ms()
     key.tables["alerts"] = key.alerts(until_ms, rules)
     deadline = monotonic() + settle_s

@@ -8,19 +8,19 @@ from itertools import islice
 from aiokafka import AIOKafkaProducer
 
 from core.clock import now_ms
-from core.kafka import client_options, partition_of
+from core.kafka import Kafka, client_options, partition_of
 from sandbox.simulator.traffic import Event
 from schemas import topics
 
 CHUNK = 20_000
 
 
-async def load(bootstrap: str, stream: Iterable[Event], *, topic: str = topics.RAW) -> int:
+async def load(kafka: Kafka, stream: Iterable[Event], *, topic: str = topics.RAW) -> int:
     """Append all events (broken ones left out) to the raw topic as the ingress would; returns how many.
 
     `received` is the moment of loading, `source` is `simulator`, `delivery` counts the chunks.
     """
-    producer = AIOKafkaProducer(**client_options(bootstrap), acks="all", compression_type="lz4", linger_ms=20)
+    producer = AIOKafkaProducer(**client_options(kafka), acks="all", compression_type="lz4", linger_ms=20)
     await producer.start()
     total = 0
     try:

@@ -27,7 +27,7 @@ async def straight(stack: Stack, events: Sequence[Event], seconds: float) -> lis
     portion = -(-len(events) // PORTIONS)
     for number in range(PORTIONS):
         await asyncio.sleep(max(0.0, started + seconds * number / PORTIONS - monotonic()))
-        await load(stack.kafka_bootstrap, events[number * portion : (number + 1) * portion])
+        await load(stack.kafka, events[number * portion : (number + 1) * portion])
     return [event.body for event in events]
 
 
@@ -52,7 +52,7 @@ async def missing(stack: Stack, bodies: Sequence[bytes], patience_s: float) -> C
     deadline = monotonic() + patience_s
     wanted = Counter(bodies)
     while True:
-        lost = wanted - Counter(record.value for record in await collect(stack.kafka_bootstrap))
+        lost = wanted - Counter(record.value for record in await collect(stack.kafka))
         if not lost or monotonic() > deadline:
             return lost
         await asyncio.sleep(POLL_S)

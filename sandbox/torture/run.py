@@ -113,7 +113,7 @@ class Torture:
         if lost := await missing(stack, bodies, ARRIVAL_S):
             raise ReceiptstreamError(f"{sum(lost.values())} events that were taken are not in Kafka: {min(lost)!r} …")
         # Over HTTP an event may stand twice in Kafka: what was sent does not tell, what stands there does.
-        found = await collect(settings.kafka_bootstrap_servers) if torment.http else []
+        found = await collect(settings) if torment.http else []
         sent = [record.value for record in found] if torment.http else bodies
         key = await asyncio.to_thread(key_of, settings, sent, sent_ms)
         async with reading(settings) as warehouse:

@@ -72,10 +72,10 @@ async def audit(
         "retention": int(settings.window_retention.total_seconds() * 1000),
     }
     differences: list[Difference] = []
-    under_way = await settle(settings.kafka_bootstrap_servers, wait_s)
+    under_way = await settle(settings, wait_s)
     if not under_way and (differences := await _check(settings, clickhouse, parameters)):
         await asyncio.sleep(LOOK_AGAIN_S)
-        under_way = await settle(settings.kafka_bootstrap_servers, wait_s)
+        under_way = await settle(settings, wait_s)
         again = [] if under_way else await _check(settings, clickhouse, parameters)
         differences = [found for found in differences if found in again]
     return Ledger(await clickhouse.rows(query("entries"), parameters), differences, under_way)

@@ -35,7 +35,7 @@ async def kafka_differences(settings: Settings, clickhouse: ClickHouse, limit: i
 
     Offsets that have no row are read in Kafka, and replayed copies among them left out: their rows stand already.
     """
-    consumer = AIOKafkaConsumer(**client_options(settings.kafka_bootstrap_servers), isolation_level="read_committed")
+    consumer = AIOKafkaConsumer(**client_options(settings), isolation_level="read_committed")
     await consumer.start()
     found: list[tuple[str, Row]] = []
     try:
@@ -103,7 +103,7 @@ async def _read(settings: Settings, tp: TopicPartition, ranges: list[range]) -> 
     if not ranges:
         return found
     # One of its own: what fetches must not be assigned anew while it does.
-    consumer = AIOKafkaConsumer(**client_options(settings.kafka_bootstrap_servers), isolation_level="read_committed")
+    consumer = AIOKafkaConsumer(**client_options(settings), isolation_level="read_committed")
     async with consumer:
         consumer.assign([tp])
         for wanted in ranges:

@@ -9,7 +9,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 
-from core.kafka import client_options
+from core.kafka import Kafka, client_options
 from schemas import topics
 from sinks.doctor_groups import committed_by, partitions_of
 from sinks.rows import TARGETS
@@ -18,21 +18,32 @@ from sinks.worker import GROUP
 POLL_S = 0.25
 
 
-async def settle(bootstrap: str, wait_s: float) -> int:
+async def settle(kafka: Kafka, wait_s: float) -> int:
     """Wait until all that is in Kafka now is processed and stored; return how many records still are not.
 
     What comes meanwhile is not waited for, so that this ends under steady traffic too. Raises KafkaError, OSError, and
     ValueError where a topic is missing.
     """
+    # What the processors make of the raw records must be stored too: its ends are asked for when it is all there.
+    return await _wait(kafka, [(topics.APP_ID, [topics.RAW]), (GROUP, list(TARGETS))], wait_s)
+
+
+async def stored(kafka: Kafka, wait_s: float) -> int:
+    """Wait until all that processors have published is stored; return how many records still are not. Raises as `settle`."""
+    return await _wait(kafka, [(GROUP, list(TARGETS))], wait_s)
+
+
+async def _wait(kafka: Kafka, groups: list[tuple[str, list[str]]], wait_s: float) -> int:
     deadline = monotonic() + wait_s
-    consumer = AIOKafkaConsumer(**client_options(bootstrap))
-    admin = AIOKafkaAdminClient(**client_options(bootstrap))
+    consumer = AIOKafkaConsumer(**client_options(kafka))
+    admin = AIOKafkaAdminClient(**client_options(kafka))
+    left = 0
     try:
         await consumer.start()
         await admin.start()
-        # What the processors make of the raw records must be stored too: its ends are asked for when it is all there.
-        left = await _reached(consumer, admin, topics.APP_ID, [topics.RAW], deadline)
-        return left or await _reached(consumer, admin, GROUP, list(TARGETS), deadline)
+        for group, names in groups:
+            left = left or await _reached(consumer, admin, group, names, deadline)
+        return left
     finally:
         await consumer.stop()
         await admin.close()

@@ -72,7 +72,7 @@ async def redrive(settings: Settings, clickhouse: ClickHouse, letters: Sequence[
 
 async def _settle(settings: Settings) -> None:
     """Wait until the sinks have stored what is in Kafka: only then is it known what stands there already."""
-    if await settle(settings.kafka_bootstrap_servers, SETTLE_S):
+    if await settle(settings, SETTLE_S):
         raise ReceiptstreamError(
             f"records are still under way after {SETTLE_S:.0f} s", fix="See `receipts doctor`, then try again"
         )
@@ -94,9 +94,7 @@ async def _to_raw(settings: Settings, clickhouse: ClickHouse, letter: Letter, ju
             there[event.body] -= 1
         else:
             missing.append(event)
-    producer = AIOKafkaProducer(
-        **client_options(settings.kafka_bootstrap_servers), acks="all", enable_idempotence=settings.kafka_idempotence
-    )
+    producer = AIOKafkaProducer(**client_options(settings), acks="all", enable_idempotence=settings.kafka_idempotence)
     async with producer:
         partitions = len(await producer.partitions_for(topics.RAW))
         for event in missing:
@@ -142,7 +140,7 @@ async def _to_table(settings: Settings, clickhouse: ClickHouse, letter: Letter) 
 
 async def _record_at(settings: Settings, tp: TopicPartition, offset: int) -> Any:
     """Return the record at an offset; None where Kafka has deleted it."""
-    consumer = AIOKafkaConsumer(**client_options(settings.kafka_bootstrap_servers))
+    consumer = AIOKafkaConsumer(**client_options(settings))
     async with consumer:
         consumer.assign([tp])
         begin, end = (await consumer.beginning_offsets([tp]))[tp], (await consumer.end_offsets([tp]))[tp]

@@ -17,8 +17,8 @@ from aiokafka.errors import KafkaError
 from core import failpoints, logs, ops
 from core.clickhouse import ClickHouse, connect
 from core.clock import iso, now_ms
-from core.errors import BrokerUnavailableError, ConfigError
-from core.kafka import client_options, create_topics
+from core.errors import ConfigError
+from core.kafka import client_options, consumer_options, create_topics, unavailable
 from core.settings import Settings
 from schemas import topics
 from schemas.alert_rules import RulesFile
@@ -103,7 +103,7 @@ async def _run(settings: Settings, destinations: tuple[Destination, ...], rules:
             work = [courier.run(stop) for courier in couriers]
             if parts.clickhouse is not None and parts.leadership is not None:
                 partitions = settings.raw_partitions
-                progress = partial(watch, settings.kafka_bootstrap_servers)
+                progress = partial(watch, settings)
                 evaluator = Evaluator(rules, parts.clickhouse, parts.producer, partitions, progress)
                 work.append(evaluator.run(Leader(parts.leadership), stop))
 
@@ -142,9 +142,8 @@ class _Parts(NamedTuple):
 
 
 async def _parts(settings: Settings, names: list[str], stack: contextlib.AsyncExitStack, *, rules: bool) -> _Parts:
-    bootstrap = settings.kafka_bootstrap_servers
     await create_topics(
-        bootstrap, topics.specs(settings), partitions=settings.raw_partitions, replication=settings.replication_factor
+        settings, topics.specs(settings), partitions=settings.raw_partitions, replication=settings.replication_factor
     )
     clickhouse: ClickHouse | None = None
     if settings.clickhouse_url:
@@ -154,7 +153,7 @@ async def _parts(settings: Settings, names: list[str], stack: contextlib.AsyncEx
             "CLICKHOUSE_URL is not set, and RULES_FILE has channel rules", fix="Set it, or drop the rules"
         )
     producer = AIOKafkaProducer(
-        **client_options(bootstrap), enable_idempotence=settings.kafka_idempotence, max_request_size=12 << 20
+        **client_options(settings), enable_idempotence=settings.kafka_idempotence, max_request_size=12 << 20
     )
     consumers = [_consumer(settings, f"{GROUP}{name}") for name in names]
     leadership = _consumer(settings, RULES_GROUP) if rules else None
@@ -163,9 +162,7 @@ async def _parts(settings: Settings, names: list[str], stack: contextlib.AsyncEx
     try:
         await asyncio.gather(*(client.start() for client in clients))
     except KafkaError as error:
-        raise BrokerUnavailableError(
-            f"Kafka at {bootstrap} does not answer: {error!r}", fix="Check KAFKA_BOOTSTRAP_SERVERS"
-        ) from error
+        raise await unavailable(settings, error) from error
     return _Parts(producer, consumers, leadership, clickhouse)
 
 
@@ -191,7 +188,7 @@ async def _stop_all(clients: list[Any]) -> None:
 
 def _consumer(settings: Settings, group: str) -> AIOKafkaConsumer:
     return AIOKafkaConsumer(
-        **client_options(settings.kafka_bootstrap_servers),
+        **consumer_options(settings),
         group_id=group,
         group_instance_id=settings.instance_id or None,
         enable_auto_commit=False,

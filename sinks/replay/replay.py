@@ -66,7 +66,7 @@ async def resend(
 ) -> int:
     """Append raw events again; returns how many, when all in-sync replicas have them."""
     producer = AIOKafkaProducer(
-        **client_options(settings.kafka_bootstrap_servers),
+        **client_options(settings),
         acks="all",
         enable_idempotence=settings.kafka_idempotence,
         compression_type="lz4",

@@ -43,9 +43,7 @@ class RawEvent(NamedTuple):
 
 async def from_kafka(settings: Settings, selection: Selection) -> AsyncIterator[RawEvent]:
     """Yield what Kafka still has, partition by partition, in offset order; never a copy that was sent again."""
-    consumer = AIOKafkaConsumer(
-        topics.RAW, **client_options(settings.kafka_bootstrap_servers), isolation_level="read_committed"
-    )
+    consumer = AIOKafkaConsumer(topics.RAW, **client_options(settings), isolation_level="read_committed")
     await consumer.start()
     try:
         parts = sorted(consumer.assignment())

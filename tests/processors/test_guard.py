@@ -58,8 +58,9 @@ def test_a_hook_is_where_it_was(owner: type, name: str, parameters: list[str]) -
     ("owner", "words"),
     [
         (base.Consumer, ["_acked", "_committed_offset", "_unacked_messages", "_read_offset", "suspend_flow"]),
-        (AIOKafkaConsumer.__init__, ["self._isolation_level = isolation_level"]),
+        (AIOKafkaConsumer.__init__, ["self._isolation_level = isolation_level", "self._client_rack = client_rack"]),
         (AIOKafkaConsumer.start, ["isolation_level=self._isolation_level", "key_deserializer=self._key_deserializer"]),
+        (AIOKafkaConsumer.start, ["client_rack=self._client_rack"]),
         (Assignment.state_value, ["self._tp_state.get"]),
         (TopicPartitionState.position.fget, ["self._position"]),
         (fetcher.Fetcher._proc_fetch_request, ["tp_state.timestamp = now_ms", "tp_state.highwater ="]),
