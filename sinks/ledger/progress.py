@@ -29,7 +29,7 @@ async def settle(kafka: Kafka, wait_s: float) -> int:
 
 
 async def stored(kafka: Kafka, wait_s: float) -> int:
-    """Wait until all that processors have published is stored; return how many records still are not. Raises as `settle`."""
+    """Wait until all that processors have published is stored; return how many records still are not."""
     return await _wait(kafka, [(GROUP, list(TARGETS))], wait_s)
 
 

@@ -63,6 +63,7 @@ async def resend(
     *,
     rate: float | None = None,
     on_progress: Callable[[int], None] = lambda _: None,
+    headers: Callable[[RawEvent], list[tuple[str, bytes]]] = headers_of,
 ) -> int:
     """Append raw events again; returns how many, when all in-sync replicas have them."""
     producer = AIOKafkaProducer(
@@ -79,7 +80,7 @@ async def resend(
         async for event in source:
             waiting.append(
                 await producer.send(
-                    topics.RAW, event.body, key=event.key, partition=event.partition, headers=headers_of(event)
+                    topics.RAW, event.body, key=event.key, partition=event.partition, headers=headers(event)
                 )
             )
             sent += 1

@@ -39,6 +39,7 @@ class RawEvent(NamedTuple):
     received: int
     """Epoch ms."""
     delivery: str
+    source: str
 
 
 async def from_kafka(settings: Settings, selection: Selection) -> AsyncIterator[RawEvent]:
@@ -82,6 +83,7 @@ def _of_record(record: Any, headers: dict[str, bytes]) -> RawEvent:
         text(topics.HEADER_TYPE),
         int(received) if received.isdecimal() and received.isascii() else record.timestamp,
         text(topics.HEADER_DELIVERY),
+        text(topics.HEADER_SOURCE),
     )
 
 
@@ -97,7 +99,9 @@ def _selected(event: RawEvent, selection: Selection) -> bool:
 
 
 _PAGE_SQL = """
-SELECT raw_partition, raw_offset, org_id, event_type, toUnixTimestamp64Milli(received_time) AS received, delivery, body
+SELECT
+    raw_partition, raw_offset, org_id, event_type, toUnixTimestamp64Milli(received_time) AS received, delivery, source,
+    body
 FROM raw_events
 WHERE received_time >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')
     AND received_time < fromUnixTimestamp64Milli({until:Int64}, 'UTC')
@@ -144,4 +148,5 @@ def _of_row(row: dict[str, Any]) -> RawEvent:
         row["event_type"],
         int(row["received"]),
         row["delivery"],
+        row["source"],
     )

@@ -4,17 +4,38 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import urllib.parse
 import urllib.request
+from dataclasses import dataclass
 from typing import Any
 
 from core import metrics
 from core.clickhouse import connect
 from core.settings import parse
 from sinks.ledger.periodic import audit_forever
+from tests.sandbox.role import Role
 from tests.stack import Up
 
 BROKEN = b'[{"eventType":"IM_Message_Status","orgId":"1","payload":{"messageId":5}},7]'
+
+
+@dataclass
+class Apart:
+    """A chain's processor beside it, so that a test may stop it and start it with other settings."""
+
+    up: Up
+    role: Role | None = None
+
+    def start(self, **environ: str) -> None:
+        """Start it."""
+        own = {**self.up.variables, "METRICS_PORT": "0", **environ}
+        self.role = Role("processor", self.up.state_dir / "apart", own).__enter__()
+
+    def stop(self) -> None:
+        """Stop it in order."""
+        assert self.role is not None
+        assert self.role.end(signal.SIGTERM) == 0, self.role.log
 
 
 def post(up: Up, body: bytes) -> dict[str, int]:

@@ -16,7 +16,7 @@ from sandbox.demo.verify import expected_counts, key_of, verify, wait
 from sandbox.simulator import Traffic, calls, events
 from sandbox.simulator.client import Outcome, Pace, send
 from sandbox.simulator.traffic import Call
-from tests.end_to_end.apart import BROKEN, post
+from tests.end_to_end.apart import BROKEN, Apart, post
 from tests.stack import Up
 
 SENDERS = 8
@@ -86,11 +86,20 @@ async def chain(own_stack: tuple[Up, Sent]) -> AsyncIterator[Chain]:
 
 
 @pytest.fixture(scope="session")
-def apart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    """Start a chain with some traffic for the tests that look after it, and spoil it in the end."""
-    with Up(tmp_path_factory.mktemp("apart")) as stack:
+def processor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Apart]:
+    """Start a chain with some traffic, and its processor beside it."""
+    with Up(tmp_path_factory.mktemp("apart"), scale={"processor": 0}) as stack:
+        found = Apart(stack)
+        found.start()
         traffic = Traffic(now_ms=now_ms(), messages=400, seed=3, broken=2)
         for call in calls(events(traffic)):
             post(stack, call.body)
         post(stack, BROKEN)
-        yield stack
+        yield found
+        found.stop()
+
+
+@pytest.fixture(scope="session")
+def apart(processor: Apart) -> Up:
+    """Give that chain to the tests that look after it, and spoil it in the end."""
+    return processor.up
