@@ -28,8 +28,8 @@ demo: setup ## Watch webhooks become exact rates in ClickHouse, and compare them
 up: setup ## Run the whole stack in the foreground
 	$(BIN)/receipts up
 
-test: setup ## Run all tests on the real parts
-	$(BIN)/python -m pytest
+test: setup ## Run all tests on the real parts, in two workers
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --durations 15
 
 fuzz: setup ## Send the ingress 100,000 malformed requests; it must keep its memory and its answers
 	FUZZ_REQUESTS=100000 $(BIN)/python -m pytest tests/ingest/test_hostile.py -s

@@ -11,6 +11,17 @@ import pytest
 
 from tests.stack import Up, given_parts, no_roles
 
+TOGETHER = ("own_stack", "processor", "filled", "stack")
+"""Fixtures that start many processes: the tests that use one run in the same worker, whichever files they are in."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give each worker whole files, and all tests on one of the large fixtures (for `-n`, see `make test`)."""
+    for item in items:
+        names = getattr(item, "fixturenames", ())
+        group = next((name for name in TOGETHER if name in names), str(item.path))
+        item.add_marker(pytest.mark.xdist_group(group))
+
 
 @pytest.fixture(scope="session")
 def parts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
