@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from core.clickhouse import ClickHouse
     from core.settings import Settings
     from sinks.letters import Letter, Wanted
-    from sinks.letters.redrive import Event
 
 SHOWN = 60
 """Characters of a body in a list."""
@@ -113,6 +112,7 @@ def redrive(*, as_json: bool, **given: Any) -> None:
 
     Exits 1 when there are none, or when some were refused again: those stay open.
     """
+    from cli._letters import judge
     from sinks.letters import Outcome, find
     from sinks.letters import redrive as send
 
@@ -145,20 +145,6 @@ def discard(*, as_json: bool, **given: Any) -> None:
     else:
         click.echo(f"{len(letters)} discarded")
     sys.exit(0 if letters else 1)
-
-
-def judge(body: bytes) -> list[Event] | str:
-    """Judge a text as the ingress does."""
-    from ingest.body import NotJson, split, strip
-    from sinks.letters.redrive import Event
-
-    text = strip(body)
-    found = split(text) if text else NotJson("empty", "the text is empty")
-    if isinstance(found, NotJson):
-        return found.detail
-    if found.parked:
-        return found.parked[0].detail
-    return [Event(key, element, group.org, group.event_type) for key, element, group in found.accepted]
 
 
 def _fields(letter: Letter) -> dict[str, Any]:

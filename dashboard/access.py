@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -66,10 +67,7 @@ class Gate:
         """Tell whether the request has a valid ticket or the token itself (`Authorization: Bearer`)."""
         if self._tickets is None or path in OPEN_PATHS or path.startswith(OPEN_PREFIX):
             return True
-        scheme, _, given = authorization.partition(" ")
-        if scheme.lower() == "bearer" and self._tickets.is_token(given.strip()):
-            return True
-        return self._tickets.valid(ticket, now_ms)
+        return _bears(self._tickets, authorization) or self._tickets.valid(ticket, now_ms)
 
     def change_refusal(self, method: str, headers: Mapping[str, str], host: str) -> Refusal | None:
         """Refuse a change that another site makes the browser send."""
@@ -80,6 +78,20 @@ class Gate:
         if foreign or headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
             return Refusal(403, "cross_site", "A change must come from the dashboard's own pages")
         return None
+
+    def csrf_refusal(self, ticket: str, authorization: str, given: str, now_ms: int) -> Refusal | None:
+        """Refuse a change of a session without the session's own word; who sends the token itself needs none."""
+        if self._tickets is None or _bears(self._tickets, authorization):
+            return None
+        own = self._tickets.valid(ticket, now_ms) and self._tickets.csrf(ticket)
+        if own and hmac.compare_digest(given.encode(), own.encode()):
+            return None
+        return Refusal(403, "csrf", "The page is too old for a change: load it again")
+
+
+def _bears(tickets: Tickets, authorization: str) -> bool:
+    scheme, _, given = authorization.partition(" ")
+    return scheme.lower() == "bearer" and tickets.is_token(given.strip())
 
 
 def local_path(text: str) -> str:

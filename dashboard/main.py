@@ -20,6 +20,7 @@ from dashboard.access import Gate, check_settings
 from dashboard.feed import Feed
 from dashboard.flow import Kafka
 from dashboard.hub import Hub
+from dashboard.letters import Letters, Work
 from dashboard.parts import Parts
 from dashboard.tickets import Tickets
 from dashboard.web_app import application
@@ -28,28 +29,29 @@ DRAIN_S: Final = 2.0
 _log = logs.get(__name__)
 
 
-def run(settings: Settings) -> None:
+def run(settings: Settings, letters: Letters | None = None) -> None:
     """Run until SIGTERM or SIGINT. Kafka and ClickHouse may be away: the pages then say so.
 
+    `letters` changes dead letters for pages; without it they only show them.
     Raises ConfigError where others could look without a token, PortInUseError.
     """
     check_settings(settings)
-    uvloop.run(_run(settings))
+    uvloop.run(_run(settings, letters))
 
 
-async def _run(settings: Settings) -> None:
+async def _run(settings: Settings, letters: Letters | None) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with serving(settings) as port:
+    async with serving(settings, letters) as port:
         _log.info("dashboard_started", host=settings.dashboard_host, port=port)
         await stop.wait()
 
 
 @asynccontextmanager
-async def serving(settings: Settings) -> AsyncIterator[int]:
+async def serving(settings: Settings, letters: Letters | None = None) -> AsyncIterator[int]:
     """Serve while the context lasts; yields the port."""
-    async with opened(settings) as parts:
+    async with opened(settings, letters) as parts:
         runner = web.AppRunner(
             application(parts),
             access_log=None,
@@ -66,14 +68,14 @@ async def serving(settings: Settings) -> AsyncIterator[int]:
 
 
 @asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[Parts]:
+async def opened(settings: Settings, letters: Letters | None = None) -> AsyncIterator[Parts]:
     """Open what the handlers need, and read the live topics meanwhile."""
     token = settings.dashboard_token.get_secret_value()
     tickets = Tickets(token) if token else None
     async with reader.opened(settings) as warehouse:
         hub = Hub()
         feed = Feed(settings, hub)
-        parts = Parts(warehouse, Kafka(settings), hub, feed, Gate(tickets), tickets)
+        parts = Parts(warehouse, Kafka(settings), hub, feed, Gate(tickets), tickets, work=Work(letters))
         reading = asyncio.create_task(feed.run())
         try:
             yield parts
@@ -81,6 +83,7 @@ async def opened(settings: Settings) -> AsyncIterator[Parts]:
             reading.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await reading
+            await parts.work.close()
             await parts.snapshots.close()
             await parts.kafka.close()
 

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from dashboard import answers
+from dashboard.changes import CSRF_HEADER
 from dashboard.endpoints import ENDPOINTS, Endpoint
 
 _REF = "#/components/schemas/{name}"
@@ -23,7 +24,8 @@ _FAILURES = {
 @cache
 def document() -> bytes:
     """Return the document as JSON."""
-    kinds = [*(endpoint.answer for endpoint in ENDPOINTS), answers.Failure, answers.Session]
+    others = [answers.Failure, answers.Session, answers.Chosen, answers.Changes]
+    kinds = [*(endpoint.answer for endpoint in ENDPOINTS), *others]
     schemas, components = msgspec.json.schema_components(kinds, ref_template=_REF)
     paths = {
         endpoint.path: {"get": _operation(endpoint, schema)}
@@ -35,9 +37,10 @@ def document() -> bytes:
             "info": {
                 "title": "Receiptstream dashboard",
                 "version": "1",
-                "description": "Read-only. Every number is that of the view of the same name in ClickHouse.",
+                "description": "Every number is that of the view of the same name in ClickHouse. What changes "
+                "something needs DASHBOARD_TOKEN; a page's session sends the header X-CSRF-Token with it.",
             },
-            "paths": {**paths, "/api/stream": {"get": _stream()}, "/api/me": {"get": _me()}},
+            "paths": {**paths, **_changes(), "/api/stream": {"get": _stream()}, "/api/me": {"get": _me()}},
             "components": {
                 "schemas": components,
                 "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
@@ -59,6 +62,39 @@ def _operation(endpoint: Endpoint, schema: dict[str, Any]) -> dict[str, Any]:
             for name, told, kind, needed in endpoint.parameters()
         ],
         "responses": {"200": {"description": endpoint.summary, "content": content}, **_failures()},
+    }
+
+
+def _changes() -> dict[str, Any]:
+    """Return the operations that change dead letters."""
+    told = {
+        "redrive": "Send open dead letters again, each to the step that refused it; twice is once",
+        "discard": "Mark open dead letters as of no use; they stay stored",
+    }
+    return {f"/api/dead/{kind}": {"post": _change(kind, summary)} for kind, summary in told.items()}
+
+
+def _change(kind: str, summary: str) -> dict[str, Any]:
+    def content(name: str) -> dict[str, Any]:
+        return {"application/json": {"schema": {"$ref": _REF.format(name=name)}}}
+
+    return {
+        "summary": summary,
+        "operationId": kind,
+        "parameters": [
+            {
+                "name": CSRF_HEADER,
+                "in": "header",
+                "description": "`csrf` of /api/me; not needed with `Authorization: Bearer DASHBOARD_TOKEN`.",
+                "required": False,
+                "schema": {"type": "string"},
+            }
+        ],
+        "requestBody": {"required": True, "content": content("Chosen")},
+        "responses": {
+            "200": {"description": "What became of each letter", "content": content("Changes")},
+            **_failures(),
+        },
     }
 
 

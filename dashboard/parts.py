@@ -12,6 +12,7 @@ from dashboard.feed import Feed
 from dashboard.flow import Kafka
 from dashboard.guess import Guesses
 from dashboard.hub import Hub
+from dashboard.letters import Work
 from dashboard.reader import Reader
 from dashboard.snapshots import Snapshots
 from dashboard.tickets import Tickets
@@ -28,6 +29,7 @@ class Parts:
     gate: Gate
     tickets: Tickets | None
     snapshots: Snapshots = field(default_factory=Snapshots)
+    work: Work = field(default_factory=lambda: Work(None))
     guesses: Guesses = field(default_factory=Guesses)
 
 

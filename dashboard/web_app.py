@@ -12,7 +12,7 @@ from aiohttp import web
 
 from core import clock, logs, metrics, ops
 from core.errors import NotFoundError, ReceiptstreamError, WarehouseRefusedError
-from dashboard import access, login, openapi, stream
+from dashboard import access, changes, login, openapi, stream
 from dashboard.access import Refusal
 from dashboard.answers import Failure, Problem, Session
 from dashboard.endpoints import ENDPOINTS, Endpoint
@@ -46,6 +46,8 @@ def application(parts: Parts) -> web.Application:
     ops.add_routes(app, lambda: "")
     for endpoint in ENDPOINTS:
         app.router.add_get(endpoint.path, _served(endpoint))
+    for kind in changes.KINDS:
+        app.router.add_post(f"/api/dead/{kind}", _changed(changes.changing(kind)))
     app.router.add_get("/api/stream", _stream, allow_head=False)
     app.router.add_get("/api/me", _me)
     app.router.add_get("/api/openapi.json", _openapi)
@@ -94,6 +96,14 @@ def _served(endpoint: Endpoint) -> Handler:
                 headers={"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"},
             )
         return json_response(await endpoint.handler(parts, query))
+
+    return handle
+
+
+def _changed(make: changes.Asked) -> Handler:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        refusal = changes.refusal(request, request.app[PARTS])
+        return refused(refusal) if refusal is not None else json_response(await make(request))
 
     return handle
 
@@ -164,6 +174,7 @@ async def _openapi(_: web.Request) -> web.Response:
 
 
 async def _me(request: web.Request) -> web.Response:
-    tickets = request.app[PARTS].tickets
+    parts = request.app[PARTS]
     ticket = request.cookies.get(access.COOKIE, "")
-    return json_response(Session(tickets is not None, tickets.csrf(ticket) if tickets and ticket else ""))
+    csrf = parts.tickets.csrf(ticket) if parts.tickets and ticket else ""
+    return json_response(Session(parts.tickets is not None, csrf, changes.why_not(parts)))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dashboard.answers.alerts import Alert, Followup
 from dashboard.answers.channels import Channel, ChannelRates, Cohort, Rates, Reading, Window
 from dashboard.answers.common import Failure, Page, Problem, Ready, Session, row_of
-from dashboard.answers.dead import DeadCount, DeadLetter
+from dashboard.answers.dead import Change, Changes, Chosen, DeadCount, DeadLetter
 from dashboard.answers.health import Flow, Health, Lag, Live
 from dashboard.answers.messages import Found, Hit, Journey, OpenMessage, RawEvent, State, Step, Timeline
 from dashboard.answers.overview import Bar, Bucket, ChannelDetail, Heat, Overview, Summary
@@ -18,9 +18,12 @@ __all__ = [
     "Alert",
     "Bar",
     "Bucket",
+    "Change",
+    "Changes",
     "Channel",
     "ChannelDetail",
     "ChannelRates",
+    "Chosen",
     "Cohort",
     "DeadCount",
     "DeadLetter",

@@ -42,6 +42,9 @@ class Session(msgspec.Struct, frozen=True):
 
     token_needed: bool
     csrf: str
+    """What a change carries in its header X-CSRF-Token; '' without a session."""
+    no_changes: str
+    """Why nothing can be changed from a page, and how it could; '' when it can."""
 
 
 def row_of(kind: type[Row], row: dict[str, Any]) -> Row:

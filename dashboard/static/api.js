@@ -14,10 +14,19 @@ export function address(path, params) {
   return text ? `${path}?${text}` : path;
 }
 
-export async function get(path, params) {
+export const get = (path, params) => ask(address(path, params), { headers: { Accept: "application/json" } });
+
+// A change carries the session's own word, which no other site can know.
+export async function post(path, body) {
+  const { csrf } = await get("/api/me");
+  const headers = { "Content-Type": "application/json", "X-CSRF-Token": csrf };
+  return ask(path, { method: "POST", headers, body: JSON.stringify(body) });
+}
+
+async function ask(target, request) {
   let answer;
   try {
-    answer = await fetch(address(path, params), { headers: { Accept: "application/json" } });
+    answer = await fetch(target, request);
   } catch {
     throw new ApiError(0, "The dashboard does not answer. Check that `receipts up` or `receipts dashboard` runs; this page tries again by itself.", 3);
   }

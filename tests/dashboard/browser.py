@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib import resources
 from typing import Final
 
 from playwright.async_api import Browser, Page, async_playwright
@@ -35,6 +36,16 @@ async def started() -> AsyncIterator[Browser]:
         browser = await playwright.chromium.launch(executable_path=installed(), args=arguments)
         yield browser
         await browser.close()
+
+
+async def assert_usable(page: Page) -> None:
+    """Hold the page against axe-core's rules, in light and dark."""
+    # Through the browser's debugger: the pages' own policy lets no such script in.
+    await page.evaluate((resources.files("axe_playwright_python") / "axe.min.js").read_text())
+    for scheme in ("light", "dark"):
+        await page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+        found = await page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+        assert [(each["id"], [node["html"] for node in each["nodes"]][:3]) for each in found["violations"]] == []
 
 
 async def drawn(page: Page) -> None:

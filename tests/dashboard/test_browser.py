@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from importlib import resources
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -146,13 +145,7 @@ async def test_the_page_follows_without_being_loaded_again(watched: Watched, fil
 @pytest.mark.parametrize("path", PAGES.values(), ids=PAGES)
 async def test_every_page_is_usable_by_all(watched: Watched, path: str) -> None:
     """axe-core's rules, in light and dark: names, roles, contrast, order of headings, and so on."""
-    page = await watched.open(path)
-    # Through the browser's debugger: the pages' own policy lets no such script in.
-    await page.evaluate((resources.files("axe_playwright_python") / "axe.min.js").read_text())
-    for scheme in ("light", "dark"):
-        await page.emulate_media(color_scheme=scheme)
-        found = await page.evaluate("axe.run(document, {resultTypes: ['violations']})")
-        assert [(each["id"], [node["html"] for node in each["nodes"]][:3]) for each in found["violations"]] == []
+    await chromium.assert_usable(await watched.open(path))
 
 
 @pytest.mark.parametrize(
@@ -179,6 +172,13 @@ async def test_hostile_texts_stay_texts(watched: Watched, path: str) -> None:
         await expect(page.locator("pre")).to_contain_text([HOSTILE_BODY])
     if path == f"/message?id={quote(HOSTILE)}":
         await expect(page.locator("h1")).to_have_text(f"Message {HOSTILE}")
+
+
+async def test_a_page_without_a_token_says_how_letters_are_worked_on(watched: Watched) -> None:
+    page = await watched.open("/dead")
+    await expect(page.locator("main")).to_contain_text("set DASHBOARD_TOKEN to a long random text")
+    await expect(page.locator("main")).to_contain_text("receipts dead redrive --id ID")
+    assert await page.get_by_role("checkbox").count() == 0
 
 
 async def test_ids_keep_every_digit(watched: Watched) -> None:
