@@ -126,12 +126,13 @@ class ClientCredentials(AbstractTokenProvider):  # type: ignore[misc] # aiokafka
 
     async def _fetch(self) -> tuple[str, float]:
         # RFC 6749, 2.3.1: both are form-encoded before they are joined.
-        login = aiohttp.BasicAuth(quote_plus(self._user), quote_plus(self._secret.get_secret_value()))
+        user, secret = quote_plus(self._user), quote_plus(self._secret.get_secret_value())
+        headers = {"Authorization": aiohttp.encode_basic_auth(user, secret)}
         timeout = aiohttp.ClientTimeout(total=TOKEN_TIMEOUT_S)
         try:
             async with (
                 aiohttp.ClientSession(timeout=timeout) as session,
-                session.post(self._url, data=self._form, auth=login, ssl=self._context) as answer,
+                session.post(self._url, data=self._form, headers=headers, ssl=self._context) as answer,
             ):
                 body = await answer.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:

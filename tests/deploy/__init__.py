@@ -1,0 +1,1 @@
+"""What operators deploy: connections to secured parts, files of the deploy folder."""
