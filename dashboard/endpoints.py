@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from dashboard import answers, listings, overview, stories
+from dashboard import answers, ledger, listings, overview, stories
 from dashboard.listings import Listing
 from dashboard.params import DEFAULT_RANGE, LONGEST_ID, MOST_ROWS, PAGE, RANGES
 from dashboard.parts import Parts
@@ -110,6 +110,13 @@ ENDPOINTS: Final = (
     _listed("/api/alerts", "Alerts", listings.ALERTS),
     _listed("/api/followups", "Open alerts of follow-up rules, with their messages' facts", listings.FOLLOWUPS),
     _listed("/api/dead", "Dead letters", listings.DEAD),
+    Endpoint(
+        "/api/ledger",
+        "What became of every record, by org, channel and hour of receipt; what the last audit found",
+        answers.Ledger,
+        ledger.ledger,
+        listing=ledger.LEDGER,
+    ),
     Endpoint("/api/health", "How the pipeline does", answers.Health, stories.health),
     Endpoint(
         "/api/search", "Find a message, session or channel by its id", answers.Found, stories.search, needed=("q",)

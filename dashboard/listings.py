@@ -38,27 +38,31 @@ class Listing(Generic[Row]):
 
     async def page(self, parts: Parts, query: Mapping[str, str]) -> Page[Row]:
         """Return one page."""
-        asked, limit = self._asked(query), params.limit(query)
+        asked, limit = self.asked(query), params.limit(query)
         if not self.patient:
-            return self._page(await parts.reader.rows(self.query, self.kind, asked | {"limit": limit + 1}), limit)
+            return self.paged(await parts.reader.rows(self.query, self.kind, asked | {"limit": limit + 1}), limit)
 
         async def make() -> Page[Row]:
             rows = await parts.reader.rows(self.query, self.kind, asked | {"limit": limit + 1}, patient=True)
-            return self._page(rows, limit)
+            return self.paged(rows, limit)
 
-        plain = sorted((name, value) for name, value in query.items() if name != "format")
-        found = await parts.snapshots.need(f"{self.query} {plain}", make, wait_s=WAIT_S, times=PATIENT)
+        found = await parts.snapshots.need(self.key(query), make, wait_s=WAIT_S, times=PATIENT)
         if found is None:
             raise NotYetError("The list is being put together from many messages", fix="Ask again, or narrow the range")
         return found
 
+    def key(self, query: Mapping[str, str]) -> str:
+        """Return what two requests for the same page share."""
+        return f"{self.query} {sorted((name, value) for name, value in query.items() if name != 'format')}"
+
     async def csv(self, parts: Parts, query: Mapping[str, str]) -> str:
         """Return up to MOST_CSV_ROWS rows as CSV with a header line."""
         limit = params.MOST_CSV_ROWS if "limit" not in query else params.limit(query, params.MOST_CSV_ROWS)
-        rows = await parts.reader.rows(self.query, self.kind, self._asked(query) | {"limit": limit}, patient=True)
+        rows = await parts.reader.rows(self.query, self.kind, self.asked(query) | {"limit": limit}, patient=True)
         return to_csv(self.kind, rows)
 
-    def _asked(self, query: Mapping[str, str]) -> dict[str, Any]:
+    def asked(self, query: Mapping[str, str]) -> dict[str, Any]:
+        """Return the query's parameters but for the limit."""
         period = params.period(query, clock.now_ms())
         after = params.cursor(query, len(self.order))
         return {
@@ -69,7 +73,8 @@ class Listing(Generic[Row]):
             **{name: params.choice(query, name, words) for name, words in self.choices.items()},
         }
 
-    def _page(self, rows: list[Row], limit: int) -> Page[Row]:
+    def paged(self, rows: list[Row], limit: int) -> Page[Row]:
+        """Make a page of at most `limit` rows, of which one more was asked for."""
         more = len(rows) > limit
         last = [str(getattr(rows[limit - 1], name)) for name in self.order] if more else []
         return Page(rows[:limit], params.write_cursor(last) if more else None)

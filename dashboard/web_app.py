@@ -20,7 +20,18 @@ from dashboard.parts import PARTS, Parts
 from dashboard.problems import BadQueryError
 
 STATIC: Final = Path(str(resources.files("dashboard") / "static"))
-PAGES: Final = ("/", "/channel", "/messages", "/message", "/session", "/alerts", "/health", "/dead", "/search")
+PAGES: Final = (
+    "/",
+    "/channel",
+    "/messages",
+    "/message",
+    "/session",
+    "/alerts",
+    "/health",
+    "/dead",
+    "/ledger",
+    "/search",
+)
 LARGEST_BODY: Final = 16 * 1024
 HEADERS: Final = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "

@@ -11,11 +11,13 @@ from dashboard.answers.channels import Channel, ChannelRates, Cohort, Rates, Rea
 from dashboard.answers.common import Failure, Page, Problem, Ready, Session, row_of
 from dashboard.answers.dead import Change, Changes, Chosen, DeadCount, DeadLetter
 from dashboard.answers.health import Flow, Health, Lag, Live
+from dashboard.answers.ledger import Audit, Difference, Entry, Fates, Ledger
 from dashboard.answers.messages import Found, Hit, Journey, OpenMessage, RawEvent, State, Step, Timeline
 from dashboard.answers.overview import Bar, Bucket, ChannelDetail, Heat, Overview, Summary
 
 __all__ = [
     "Alert",
+    "Audit",
     "Bar",
     "Bucket",
     "Change",
@@ -27,7 +29,10 @@ __all__ = [
     "Cohort",
     "DeadCount",
     "DeadLetter",
+    "Difference",
+    "Entry",
     "Failure",
+    "Fates",
     "Flow",
     "Followup",
     "Found",
@@ -36,6 +41,7 @@ __all__ = [
     "Hit",
     "Journey",
     "Lag",
+    "Ledger",
     "Live",
     "OpenMessage",
     "Overview",

@@ -6,7 +6,7 @@ import { listen } from "./live.js";
 
 const VIEWS = {
   "/": "overview", "/channel": "channel", "/messages": "messages", "/message": "message", "/session": "session",
-  "/alerts": "alerts", "/health": "health", "/dead": "dead", "/search": "search",
+  "/alerts": "alerts", "/health": "health", "/dead": "dead", "/ledger": "ledger", "/search": "search",
 };
 const AFTER_MS = 1500, APART_MS = 3000, IDLE_MS = 30000;
 

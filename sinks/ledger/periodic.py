@@ -13,6 +13,7 @@ from core.clock import now_ms
 from core.errors import ReceiptstreamError
 from core.settings import Settings
 from sinks.ledger.audit import ALWAYS, Ledger, audit
+from sinks.ledger.kept import keep
 
 log = logs.get(__name__)
 
@@ -27,8 +28,10 @@ async def audit_forever(settings: Settings, clickhouse: ClickHouse, mine: Callab
         if not mine():
             metrics.LEDGER_DIFFERENCES.set(0)
             continue
+        begun = now_ms()
         try:
-            ledger = await audit(settings, clickhouse, received=(now_ms() - LOOK_BACK_MS, ALWAYS[1]))
+            ledger = await audit(settings, clickhouse, received=(begun - LOOK_BACK_MS, ALWAYS[1]))
+            await keep(clickhouse, ledger, begun - LOOK_BACK_MS, begun)
         except (ReceiptstreamError, KafkaError, OSError, ValueError) as error:
             log.warning("audit_failed", error=str(error))
         else:

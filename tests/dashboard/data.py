@@ -58,7 +58,7 @@ class Rows:
         self.add(
             "transitions_log", **common, **place, **times, **{**marks, "old_status": "", "new_status": status, **more}
         )
-        self.record("IM_Message_Status", at + 300, {"status": status}, **common, **place)
+        self.record("IM_Message_Status", at + 300, {"status": status}, status=status, **common, **place)
 
     def record(self, kind: str, at: int, payload: dict[str, Any], **more: Any) -> None:
         """Keep a raw record."""
@@ -169,6 +169,7 @@ def fill(rows: Rows) -> None:
         channel_id=WHATSAPP,
         session_id=SESSION,
         message_id=BIG_ID,
+        status="READ",
         body=HOSTILE_BODY,
     )
     rows.record("IM_Session_Status", now, {"sessionStatus": "CLOSED"}, org_id=ORG, session_id=SESSION)
@@ -176,6 +177,13 @@ def fill(rows: Rows) -> None:
     rows.alert(STUCK, "stuck_in_sent", "open")
     rows.alert(BIG_ID, "delivered_not_read", "open", followup=True)
     rows.alert("gone", "stuck_in_sent", "resolved")
+    rows.add(
+        "audits_log",
+        audit_time=iso(now),
+        since=iso(now - 24 * HOUR_MS),
+        until=iso(now),
+        differences=[{"check": "not_told", "meaning": "a transition without its raw record", "row": HOSTILE_BODY}],
+    )
     rows.add(
         "dead_letters_log",
         stage="ingress",

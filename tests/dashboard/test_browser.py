@@ -34,6 +34,7 @@ PAGES = {
     "followups": "/alerts?kind=followups",
     "health": "/health",
     "dead": "/dead",
+    "ledger": "/ledger",
     "search": f"/search?q={BIG_ID}",
     "nothing": "/search?q=nothing",
 }
@@ -153,6 +154,7 @@ async def test_every_page_is_usable_by_all(watched: Watched, path: str) -> None:
     [
         "/",
         "/dead",
+        "/ledger",
         "/messages?state=open",
         f"/message?id={quote(HOSTILE)}",
         f"/message?id={BIG_ID}",
@@ -179,6 +181,16 @@ async def test_a_page_without_a_token_says_how_letters_are_worked_on(watched: Wa
     await expect(page.locator("main")).to_contain_text("set DASHBOARD_TOKEN to a long random text")
     await expect(page.locator("main")).to_contain_text("receipts dead redrive --id ID")
     assert await page.get_by_role("checkbox").count() == 0
+
+
+async def test_the_ledger_shows_every_record_and_what_differs(watched: Watched, filled: Filled) -> None:
+    page = await watched.open(f"/ledger?org={ORG}")
+    (counted,) = filled.rows(f"SELECT toString(count()) AS n FROM raw_events WHERE org_id = '{ORG}'")
+    await expect(page.get_by_label("Sums")).to_contain_text(f"Received{int(counted['n']):,}")
+    await expect(page.get_by_label("Sums")).to_contain_text("adds up")
+    await expect(page.locator("main")).to_contain_text("1 difference")
+    await expect(page.locator("main")).to_contain_text("a transition without its raw record")
+    await expect(page.locator("main")).to_contain_text(HOSTILE_BODY)
 
 
 async def test_ids_keep_every_digit(watched: Watched) -> None:

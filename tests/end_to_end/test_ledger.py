@@ -46,3 +46,4 @@ def test_a_table_that_says_so_prints_the_sums(apart: Up) -> None:
 
 async def test_the_sink_tells_that_it_balances(apart: Up) -> None:
     assert await told_by_the_sink(apart) == 0
+    assert row(apart, "SELECT balanced, differences FROM audits") == {"balanced": True, "differences": []}

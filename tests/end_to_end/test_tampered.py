@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.end_to_end.apart import audit, named, row, sql, told_by_the_sink, where
@@ -42,3 +44,5 @@ async def test_whatever_is_taken_away_or_added_is_named(apart: Up) -> None:
     assert any(each["found"][0].startswith("read ") for each in rows["windows"])
     # All but the sums of whole channels, which an audit of the last day cannot judge.
     assert await told_by_the_sink(apart) == len(found["differences"]) - len(rows["receipts"])
+    kept = row(apart, "SELECT differences FROM audits ORDER BY audit_time DESC")["differences"]
+    assert "nobody" in [json.loads(each["row"]).get("message_id") for each in kept if each["check"] == "not_told"]
