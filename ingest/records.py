@@ -10,9 +10,9 @@ import struct
 from functools import lru_cache
 from typing import Final
 
-from aiokafka.codec import lz4_encode
 from aiokafka.record.util import calc_crc32c
 
+from core.kafka_records import quick_lz4
 from ingest.delivery import Headers
 
 _MAGIC: Final = 2
@@ -108,6 +108,7 @@ class Batch:
         self._parts += (encoded, b"\0", delta, offset, key_size, key, value_size, value, headers)
         self._size = total
         self._count = count + 1
+        self._latest = max(self._latest, stamp)
         return True
 
     def _begin_stamp(self, stamp: int) -> None:
@@ -115,7 +116,6 @@ class Batch:
         if not self._count:
             self._first = self._latest = stamp
         self._stamp = stamp
-        self._latest = max(self._latest, stamp)
         self._delta = varint(stamp - self._first)
 
     # What aiokafka's accumulator and sender call.
@@ -148,7 +148,7 @@ class Batch:
     def _encode(self) -> bytes:
         records = b"".join(self._parts)
         attributes = 0
-        if self._lz4 and len(packed := lz4_encode(records)) < len(records):
+        if self._lz4 and len(packed := quick_lz4(records)) < len(records):
             records, attributes = packed, _LZ4
         times = (self._first, self._latest)
         rest = _BODY.pack(attributes, self._count - 1, *times, *self._producer, self._count) + records

@@ -14,11 +14,11 @@ from aiokafka.errors import KafkaError
 from core import failpoints, logs, metrics, ops
 from core.clickhouse import connect
 from core.kafka import client_options, consumer_options, create_topics, unavailable
+from core.kafka_records import as_it_is, use_plain_records
 from core.settings import Settings
 from schemas import topics
 from sinks.ledger.periodic import audit_forever
 from sinks.parking import KafkaParking
-from sinks.plain import as_it_is, use_plain_records
 from sinks.worker import GROUP, Worker
 from sinks.writer import Writer
 

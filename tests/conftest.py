@@ -7,9 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 
 from tests.stack import Up, given_parts, no_roles
+
+# A slow machine is no fault of what is tested.
+hypothesis.settings.register_profile("any machine", deadline=None)
+hypothesis.settings.load_profile("any machine")
 
 TOGETHER = ("own_stack", "processor", "filled", "stack")
 """Fixtures that start many processes: the tests that use one run in the same worker, whichever files they are in."""

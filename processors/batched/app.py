@@ -12,11 +12,12 @@ from faust.types import TP
 
 from core import logs
 from core.clock import now_ms
+from core.kafka_records import use_plain_records, use_quick_lz4
 from processors.batched.consumer import BatchConsumer
 from processors.batched.lane import Lane, Step
 from processors.batched.outbox import Outbox
 from processors.batched.table import BatchTable
-from processors.batched.transport import BatchTransport, use_plain_records
+from processors.batched.transport import BatchTransport
 
 log = logs.get(__name__)
 
@@ -38,6 +39,7 @@ class BatchApp(faust.App):
         `rack`: where this process is, to fetch from a replica there; '' is nowhere.
         """
         use_plain_records()
+        use_quick_lz4()
         self.idempotence = idempotence
         self.rack = rack
         super().__init__(*args, **kwargs)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from aiokafka.consumer import fetcher
 from faust.transport.drivers import aiokafka as driver
 
+from core.kafka_records import as_it_is
 from processors.batched.consumer import BatchConsumer
 
 
@@ -45,24 +45,3 @@ class BatchTransport(driver.Transport):
 
     Consumer = CommittedConsumer
     Producer = BatchProducer
-
-
-def as_it_is(key: bytes | None) -> bytes | None:
-    """Mark a consumer, as its key deserializer, as one that takes aiokafka's own records."""
-    return key
-
-
-def use_plain_records() -> None:
-    """Let aiokafka hand out its own compiled records to marked consumers, instead of copying each into a dataclass.
-
-    Other consumers of the process see no difference. The filter of aborted transactions and of control batches stays
-    aiokafka's.
-    """
-    fetcher.PartitionRecords._consumer_record = _record  # noqa: SLF001
-
-
-_copied = fetcher.PartitionRecords._consumer_record  # noqa: SLF001
-
-
-def _record(partition_records: Any, tp: Any, record: Any) -> Any:
-    return record if partition_records._key_deserializer is as_it_is else _copied(partition_records, tp, record)  # noqa: SLF001
