@@ -268,6 +268,12 @@ class Settings(BaseModel):
     dashboard_port: Port = env("DASHBOARD_PORT", 8090, "Port of the dashboard.")
     dashboard_token: SecretStr = env("DASHBOARD_TOKEN", SecretStr(""), "Needed when DASHBOARD_HOST is not loopback.")
 
+    dashboard_ingest_urls: Annotated[tuple[HttpUrl, ...], BeforeValidator(parse_list)] = env(
+        "DASHBOARD_INGEST_URLS",
+        (),
+        "Where each ingress serves /metrics, comma separated: the dashboard tells its spool. Empty: it is not known.",
+    )
+
     sandbox_kafka_port: Port = env("SANDBOX_KAFKA_PORT", 9092, "Port of the sandbox's Kafka; 0: any free one.")
     sandbox_clickhouse_port: Port = env(
         "SANDBOX_CLICKHOUSE_PORT", 8123, "Port of the sandbox's ClickHouse engine; 0: any free one."

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from dashboard import answers, ledger, listings, overview, stories
+from dashboard import answers, health, ledger, listings, overview, stories
 from dashboard.listings import Listing
 from dashboard.params import DEFAULT_RANGE, LONGEST_ID, MOST_ROWS, PAGE, RANGES
 from dashboard.parts import Parts
@@ -90,7 +90,7 @@ ENDPOINTS: Final = (
         "/api/channels",
         "What each channel reports, and when it was heard",
         answers.Page[answers.Channel],
-        stories.channels,
+        health.channels,
         reads=PLACE,
     ),
     _listed("/api/rates", "Rates by cohort: the messages of one hour", listings.COHORTS),
@@ -117,7 +117,7 @@ ENDPOINTS: Final = (
         ledger.ledger,
         listing=ledger.LEDGER,
     ),
-    Endpoint("/api/health", "How the pipeline does", answers.Health, stories.health),
+    Endpoint("/api/health", "How the pipeline does", answers.Health, health.health),
     Endpoint(
         "/api/search", "Find a message, session or channel by its id", answers.Found, stories.search, needed=("q",)
     ),

@@ -75,7 +75,16 @@ async def opened(settings: Settings, letters: Letters | None = None) -> AsyncIte
     async with reader.opened(settings) as warehouse:
         hub = Hub()
         feed = Feed(settings, hub)
-        parts = Parts(warehouse, Kafka(settings), hub, feed, Gate(tickets), tickets, work=Work(letters))
+        parts = Parts(
+            warehouse,
+            Kafka(settings),
+            hub,
+            feed,
+            Gate(tickets),
+            tickets,
+            ingest_urls=settings.dashboard_ingest_urls,
+            work=Work(letters),
+        )
         reading = asyncio.create_task(feed.run())
         try:
             yield parts

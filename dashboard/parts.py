@@ -28,6 +28,7 @@ class Parts:
     feed: Feed
     gate: Gate
     tickets: Tickets | None
+    ingest_urls: tuple[str, ...] = ()
     snapshots: Snapshots = field(default_factory=Snapshots)
     work: Work = field(default_factory=lambda: Work(None))
     guesses: Guesses = field(default_factory=Guesses)

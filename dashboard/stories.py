@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from typing import Final, TypeVar
 
-from core import clock
-from core.errors import NotFoundError, ReceiptstreamError
+from core.errors import NotFoundError
 from dashboard import params
 from dashboard.answers import (
     Alert,
-    Channel,
-    DeadCount,
     Found,
-    Health,
     Hit,
     Journey,
-    Live,
     Page,
     RawEvent,
     State,
@@ -105,36 +100,3 @@ async def search(parts: Parts, query: Mapping[str, str]) -> Found:
     if found is None:
         raise NotYetError("Still searching", fix="Ask again")
     return Found(wanted, found)
-
-
-async def health(parts: Parts, _: Mapping[str, str]) -> Health:
-    """Return how the pipeline does; parts that do not answer say so, the rest is told."""
-    channels, dead, flow = await asyncio.gather(
-        _or_why(parts.snapshots.need("channels", lambda: parts.reader.rows("coverage", Channel, _ALL), wait_s=5.0)),
-        _or_why(parts.snapshots.need("dead", lambda: parts.reader.rows("dead_counts", DeadCount, {}), wait_s=5.0)),
-        _or_why(parts.snapshots.need("flow", parts.kafka.flow, wait_s=HEALTH_WAIT_S + 1)),
-    )
-    why_not = parts.feed.why_not
-    return Health(
-        as_of=clock.iso(clock.now_ms()),
-        warehouse=channels[1] or dead[1],
-        kafka=flow[1],
-        flow=flow[0],
-        live=Live(not why_not, why_not, parts.hub.viewers, parts.hub.cut_off),
-        channels=channels[0] or [],
-        dead=dead[0] or [],
-    )
-
-
-async def channels(parts: Parts, query: Mapping[str, str]) -> Page[Channel]:
-    """Return what each channel reports, and when it was heard."""
-    asked = {"org": params.text(query, "org"), "channel": params.text(query, "channel")}
-    return Page(await parts.reader.rows("coverage", Channel, asked), None)
-
-
-async def _or_why(found: Awaitable[T | None]) -> tuple[T | None, str]:
-    try:
-        value = await found
-    except ReceiptstreamError as error:
-        return None, str(error)
-    return value, "" if value is not None else "no answer yet"

@@ -81,6 +81,7 @@ class Stack:
         for one in self._instances:
             if one.role.name == one.name and one.role.name not in plan.PARTS:
                 known[one.role.port_variable] = str(one.port)
+        known["DASHBOARD_INGEST_URLS"] = self._ingest_urls
         return {name: value for name, value in known.items() if value}
 
     @property
@@ -278,7 +279,8 @@ class Stack:
         parts = {"KAFKA_BOOTSTRAP_SERVERS": self.kafka_bootstrap, "CLICKHOUSE_URL": self.clickhouse_url}
         if self.broker_kind == "memory":
             parts["KAFKA_IDEMPOTENCE"] = "false"
-        return {**self._given, **parts, "STATE_DIR": str(self.state_dir), "TZ": "UTC", "PYTHONUNBUFFERED": "1"}
+        own = {"DASHBOARD_INGEST_URLS": self._ingest_urls}
+        return {**own, **self._given, **parts, "STATE_DIR": str(self.state_dir), "TZ": "UTC", "PYTHONUNBUFFERED": "1"}
 
     # --- supervision ------------------------------------------------------------------------------------------------
 
@@ -326,6 +328,10 @@ class Stack:
     def _changed(self) -> None:
         with suppress(OSError):  # a full disk must not end the supervision
             status.write(self.state_dir, self.rows())
+
+    @property
+    def _ingest_urls(self) -> str:
+        return ",".join(one.address for one in self._instances if one.role.name == "ingest")
 
     @property
     def _logs(self) -> Path:

@@ -10,7 +10,7 @@ from dashboard.answers.alerts import Alert, Followup
 from dashboard.answers.channels import Channel, ChannelRates, Cohort, Rates, Reading, Window
 from dashboard.answers.common import Failure, Page, Problem, Ready, Session, row_of
 from dashboard.answers.dead import Change, Changes, Chosen, DeadCount, DeadLetter
-from dashboard.answers.health import Flow, Health, Lag, Live
+from dashboard.answers.health import Flow, Health, Lag, Live, Spool
 from dashboard.answers.ledger import Audit, Difference, Entry, Fates, Ledger
 from dashboard.answers.messages import Found, Hit, Journey, OpenMessage, RawEvent, State, Step, Timeline
 from dashboard.answers.overview import Bar, Bucket, ChannelDetail, Heat, Overview, Summary
@@ -52,6 +52,7 @@ __all__ = [
     "Reading",
     "Ready",
     "Session",
+    "Spool",
     "State",
     "Step",
     "Summary",

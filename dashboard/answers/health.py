@@ -25,6 +25,19 @@ class Flow(msgspec.Struct, frozen=True):
     lags: list[Lag]
 
 
+class Spool(msgspec.Struct, frozen=True):
+    """What waits on an ingress's disk for Kafka, as its own /metrics tells; null: not known."""
+
+    address: str
+    problem: str
+    """Why it is not known; '' when it is."""
+    bytes: int | None
+    oldest: str | None
+    """When the oldest of it began to wait; null too when nothing waits."""
+    kafka_available: bool | None
+    """Whether Kafka takes what this ingress sends."""
+
+
 class Live(msgspec.Struct, frozen=True):
     """The live stream."""
 
@@ -43,5 +56,7 @@ class Health(msgspec.Struct, frozen=True):
     kafka: str
     flow: Flow | None
     live: Live
+    spools: list[Spool] | None
+    """Null where DASHBOARD_INGEST_URLS names no ingress."""
     channels: list[Channel]
     dead: list[DeadCount]

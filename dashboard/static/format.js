@@ -46,6 +46,12 @@ export function ago(iso, now = Date.now()) {
   return iso ? `${latency(Math.max(0, now - Date.parse(iso)))} ago` : "never";
 }
 
+export function bytes(size) {
+  const steps = [["GiB", 2 ** 30], ["MiB", 2 ** 20], ["KiB", 2 ** 10]];
+  const [unit, one] = steps.find(([, least]) => size >= least) ?? ["bytes", 1];
+  return `${plain.format(Number((size / one).toFixed(one > 1 && size / one < 10 ? 1 : 0)))} ${unit}`;
+}
+
 // A ratio as it is known: not at all, not yet, so far, or for good.
 export function ratio(can, rates, state, name) {
   if (!can) return h("span", { class: "muted", title: "This channel does not report it" }, "cannot report");

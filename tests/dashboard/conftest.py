@@ -19,6 +19,7 @@ from tests.dashboard.data import Rows, fill
 from tests.dashboard.process import Dashboard
 
 TOKEN = "a token of these tests"
+NO_INGRESS = "http://127.0.0.1:1"
 
 
 @dataclass
@@ -87,5 +88,8 @@ def dashboard(filled: Filled, tmp_path_factory: pytest.TempPathFactory) -> Itera
 @pytest.fixture(scope="session")
 def guarded(filled: Filled, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dashboard]:
     """Run a dashboard with a token."""
-    with Dashboard(tmp_path_factory.mktemp("guarded"), {**filled.environ, "DASHBOARD_TOKEN": TOKEN}) as running:
+    with Dashboard(
+        tmp_path_factory.mktemp("guarded"),
+        {**filled.environ, "DASHBOARD_TOKEN": TOKEN, "DASHBOARD_INGEST_URLS": NO_INGRESS},
+    ) as running:
         yield running

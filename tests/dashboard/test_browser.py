@@ -193,6 +193,12 @@ async def test_the_ledger_shows_every_record_and_what_differs(watched: Watched, 
     await expect(page.locator("main")).to_contain_text(HOSTILE_BODY)
 
 
+async def test_what_nobody_named_is_unknown(watched: Watched) -> None:
+    page = await watched.open("/health")
+    await expect(page.locator("main")).to_contain_text("Spool\nunknown", use_inner_text=True)
+    await expect(page.locator("main")).to_contain_text("Name each ingress in DASHBOARD_INGEST_URLS")
+
+
 async def test_ids_keep_every_digit(watched: Watched) -> None:
     page = await watched.open(f"/search?q={BIG_ID}")
     await page.get_by_role("link", name="message").click()

@@ -1,9 +1,30 @@
 import { address, channelPage, get } from "../api.js";
 import { card, facts, h, id, notice, table, tag } from "../dom.js";
-import { ago, number, time } from "../format.js";
+import { ago, bytes, number, time } from "../format.js";
 
 export const title = "Pipeline health";
 export const live = true;
+
+// Null where no ingress was named; an ingress that does not answer has a problem and no bytes.
+function spool(spools) {
+  if (!spools) return h("span", { class: "muted", title: "DASHBOARD_INGEST_URLS names no ingress" }, "unknown");
+  const known = spools.filter((row) => row.bytes !== null);
+  const waiting = bytes(known.reduce((sum, row) => sum + row.bytes, 0));
+  const unknown = spools.length - known.length;
+  return [known.length ? waiting : null, unknown ? h("small", { class: "bad" }, `unknown of ${number(unknown)} of ${number(spools.length)}`) : null];
+}
+
+const kafkaOf = (row) => (row.kafka_available === null ? "–" : row.kafka_available ? tag("takes", "good") : tag("does not take", "bad"));
+
+function spoolTable(spools) {
+  if (!spools) return notice("What waits in the ingress's spool is not known.", "Name each ingress in DASHBOARD_INGEST_URLS, such as http://10.0.0.5:8080, and start the dashboard anew.");
+  return table("What waits at the ingress for Kafka", [
+    ["Ingress", (row) => id(row.address)],
+    ["Waits", (row) => (row.bytes === null ? [tag("unknown", "bad"), h("small", {}, row.problem)] : bytes(row.bytes)), "number"],
+    ["Oldest", (row) => (row.oldest ? [ago(row.oldest), h("small", {}, time(row.oldest))] : row.bytes === null ? "–" : "nothing waits")],
+    ["Kafka, as it sees it", kafkaOf],
+  ], spools);
+}
 
 export async function render() {
   const found = await get("/api/health");
@@ -16,6 +37,7 @@ export async function render() {
       ["Kafka", state(found.kafka)], ["ClickHouse", state(found.warehouse)],
       ["Live stream", found.live.connected ? tag("reads", "good") : tag("waits", "bad")],
       ["Records in", rate === null || rate === undefined ? "measuring…" : `${number(Math.round(rate * 10) / 10)} a second`],
+      ["Spool", spool(found.spools)],
       ["Dead letters open", h("a", { href: address("/dead", { state: "open", range: "90d" }) }, number(open))],
       ["Open pages", number(found.live.viewers)], ["Pages cut off as too slow", number(found.live.cut_off)],
     ])),
@@ -25,6 +47,7 @@ export async function render() {
     found.flow ? table("Records that a stage has still to do", [
       ["Stage", (row) => row.stage], ["Topic", (row) => id(row.topic)], ["Behind", (row) => number(row.records), "number"], ["Consumer group", (row) => id(row.group)],
     ], found.flow.lags) : null,
+    spoolTable(found.spools),
     found.channels.length ? table("Channels, the longest silent first", [
       ["Channel", (row) => [h("a", { href: channelPage(row) }, row.name || row.channel_type), h("small", {}, id(row.channel_id))]],
       ["Org", (row) => id(row.org_id)],

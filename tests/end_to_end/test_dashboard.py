@@ -1,11 +1,13 @@
-"""Dead letters worked on from the dashboard's page, in a real browser, on the whole chain."""
+"""The dashboard on the whole chain: dead letters worked on in a real browser, and what the ingress tells."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import requests
 from playwright.async_api import Page, expect
 
 from core.clock import iso, now_ms
@@ -17,12 +19,7 @@ from tests.end_to_end.apart import sql
 from tests.end_to_end.test_dead import event, letters, one, write
 from tests.stack import Up, until
 
-pytestmark = [
-    pytest.mark.stack,
-    pytest.mark.browser,
-    pytest.mark.timeout(240),
-    pytest.mark.skipif(not chromium.installed(), reason="no chromium on this machine (Debian: apt install chromium)"),
-]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]
 TOKEN = "a token of these tests"
 
 
@@ -58,6 +55,8 @@ async def choose(page: Page, letter: str) -> None:
     await page.get_by_label(f"Choose letter {letter}").check()
 
 
+@pytest.mark.browser
+@pytest.mark.skipif(not chromium.installed(), reason="no chromium on this machine (Debian: apt install chromium)")
 async def test_letters_are_sent_again_once_and_discarded(apart: Up, page: Page) -> None:
     good, bad = await parked(apart, event(774)), await parked(apart, b'{"x": 1}')
     became = page.locator("#became")
@@ -85,3 +84,19 @@ async def test_letters_are_sent_again_once_and_discarded(apart: Up, page: Page) 
     await expect(became).to_have_text("1 discarded.")
     assert one(apart, "--id", bad, "--state", "any")["state"] == "discarded"
     await expect(page.get_by_label(f"Choose letter {bad}")).to_have_count(0)
+
+
+def test_the_sandbox_s_dashboard_knows_the_spool(apart: Up) -> None:
+    def spools() -> Any:
+        url = f"http://127.0.0.1:{apart.variables['DASHBOARD_PORT']}/api/health"
+        return [each for each in requests.get(url, timeout=30).json()["spools"] if each["problem"] == ""]
+
+    (spool,) = until(spools, what="the spool")
+    ingest = apart.variables["INGEST_PORT"]
+    assert spool == {
+        "address": f"127.0.0.1:{ingest}",
+        "problem": "",
+        "bytes": 0,
+        "oldest": None,
+        "kafka_available": True,
+    }
