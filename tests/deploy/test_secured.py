@@ -133,6 +133,8 @@ async def test_a_webhook_reaches_clickhouse_past_every_lock(
             until(lambda: sees_all(answer(ports["dashboard"], "/api/health")), what="the dashboard")
             audited = run("audit", environ={**shared, **broker.scram("operator")})
             assert audited.returncode == 0, audited.stdout + audited.stderr
+            behind = run("lag", "--json", environ=broker.scram("operator"))
+            assert {row["group"] for row in json.loads(behind.stdout)} >= {"receipts", "receipts-sink"}, behind.stderr
         except AssertionError as error:
             raise AssertionError(logs()) from error
         end(roles.values())
