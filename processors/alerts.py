@@ -28,8 +28,10 @@ from processors.abilities import Abilities
 from processors.deadlines import Deadlines, Tag
 from processors.expiry import MessageKey
 from processors.outputs import Publish
+from processors.places import Place
 from processors.ports import Append
 from processors.state import message_key
+from processors.windows import Moment
 from schemas import keys
 from schemas.alert_rules import MessageRule, alert_id
 from schemas.events import LADDER
@@ -124,6 +126,8 @@ class Alerts:
     def __init__(self, given: tuple[MessageRule, ...], abilities: Abilities, ladder: Ladder) -> None:
         self._rules = number(given)
         self._of_rank = [[rule for rule in self._rules if rule.rank == rank] for rank in range(len(LADDER))]
+        self._soonest = [min((rule.after for rule in each), default=0) for each in self._of_rank]
+        """Of each rank the least time after which a rule's alert is due, ms."""
         self._below = [[rule for rule in self._rules if rule.rank < rank] for rank in range(len(LADDER))]
         self._abilities = abilities
         self._ladder = ladder
@@ -166,6 +170,41 @@ class Alerts:
                 self._plan(told, above, publish)
         if self._below[rank] and known & (1 << rank * rules.FACT_BITS) - 1:
             self._resolve(told, known, log)
+
+    def told_usual(
+        self, place: Place, message: tuple[MessageKey, int | str | None], rank: int, at: Moment, known: int
+    ) -> bool:
+        """Do what `told` does where that is no more than to plan deadlines; False, and nothing is done, elsewhere.
+
+        `message` is its key and its session id as the source wrote it; `known` holds the fact already.
+        """
+        key, session = message
+        if known & (1 << rank * rules.FACT_BITS) - 1 and not self._quiet_below(place, key, rank, at.received, known):
+            return False
+        plans = self._of_rank[rank]
+        if not plans:
+            return True
+        time, received, _ = at
+        if known >> (rank + 1) * rules.FACT_BITS or received > time + self._soonest[rank] + EXPIRED_AFTER_MS:
+            return False
+        for rule in plans:
+            if _concerns(rule.rule.orgs, place.org_id):
+                number = place.tags.get(rule.number)
+                if number is None:
+                    tag = (rule.number, place.org_id, place.channel_id)
+                    number = place.tags[rule.number] = self._deadlines.number_of(tag)
+                self._deadlines.add_numbered(max(time + rule.after, received), number, key, session)
+        return True
+
+    def _quiet_below(self, place: Place, key: MessageKey, rank: int, received: int, known: int) -> bool:
+        """Tell whether no alert on a lower status is open, or about to be."""
+        for rule in self._below[rank]:
+            fact = known >> rule.rank * rules.FACT_BITS & rules.FACT_MASK
+            if fact:
+                kept = self._kept.get((place.org_id, rule.rule.name))
+                if received >= (fact >> rules.TIME_SHIFT) + rule.after or (kept and key in kept):
+                    return False
+        return True
 
     def _plan(self, told: Told, above: int, publish: Publish) -> None:
         time, received = told.time, told.received

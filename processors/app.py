@@ -7,12 +7,14 @@ from typing import Any, NamedTuple
 
 from core.kafka import client_options
 from core.settings import Settings
-from processors.batched import BatchApp, BatchTable
+from core.tracing import Tracer
+from processors.batched import BatchApp, BatchTable, Step
 from processors.batched.table import Forget, Restore
 from processors.connection import credentials
 from processors.receipts import Retention
 from processors.state import open_state
 from processors.steps import Engines, ReceiptsStep, TotalsStep
+from processors.traced import traced
 from schemas import topics
 from schemas.alert_rules import load
 
@@ -40,8 +42,8 @@ def retention_of(settings: Settings) -> Retention:
     return Retention(ms(settings.window_retention), ms(settings.spool_max_age), ms(settings.state_retention))
 
 
-def build(settings: Settings) -> Processor:
-    """Build the app; nothing connects yet."""
+def build(settings: Settings, tracer: Tracer | None = None) -> Processor:
+    """Build the app; nothing connects yet. With a tracer, batches of raw records write spans."""
     folder = settings.state_dir / "processor"
     engines = Engines(
         settings.raw_partitions,
@@ -99,6 +101,10 @@ def build(settings: Settings) -> Processor:
         table(topics.TOTALS_TABLE, engines.restore_totals, engines.forget_totals),
     )
     every = settings.processor_checkpoint.total_seconds()
-    app.step(topics.RAW, lambda partition: ReceiptsStep(engines.receipts_of(partition)), every=every)
+
+    def receipts(partition: int) -> Step:
+        return traced(ReceiptsStep(engines.receipts_of(partition)), tracer, topics.RAW, partition)
+
+    app.step(topics.RAW, receipts, every=every)
     app.step(topics.PARTIALS, lambda partition: TotalsStep(engines.totals_of(partition)), every=TOTALS_EVERY_S)
     return Processor(app, engines, tables)

@@ -14,6 +14,7 @@ from core import failpoints, logs, ops
 from core.errors import ReceiptstreamError
 from core.kafka import create_topics
 from core.settings import Settings
+from core.tracing import tracing
 from processors.app import Processor, build
 from processors.monitor import Monitor, why_not_ready
 from schemas import topics
@@ -54,7 +55,11 @@ async def _run(settings: Settings) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
     # A busy second delays a timer: that is no news.
     logging.getLogger("mode.timers").setLevel(logging.ERROR)
-    processor = build(settings)
+    with tracing(settings, "processor") as tracer:
+        await _serve(settings, build(settings, tracer))
+
+
+async def _serve(settings: Settings, processor: Processor) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from core.kafka import partition_of
 from processors import codec
+from processors.places import Place
 from processors.ports import Append, Outbox
 from processors.rules import Applied, Duplicate
 from processors.windows import (
     CONTRADICTIONS,
+    DELIVERED,
     DUPLICATES,
     FUTURE_MS,
     LATE,
     MINUTE_MS,
     OTHER,
     OUT_OF_ORDER,
+    READ,
+    Moment,
     Partial,
     WindowKey,
     is_late,
@@ -25,14 +28,6 @@ from schemas import keys, topics
 
 Channel = tuple[str, str]
 """Org and channel id."""
-
-
-class Moment(NamedTuple):
-    """Where a record stands: its time and received time (epoch ms), and its raw offset."""
-
-    time: int
-    received: int
-    offset: int
 
 
 class Partials:
@@ -44,6 +39,8 @@ class Partials:
         """By org, channel and start of the minute (epoch ms)."""
         self.changed: set[tuple[str, str, int]] = set()
         """To be published at the next checkpoint: counted on, or perhaps lost in a crash before it was published."""
+        self.stamp = 0
+        """Changes whenever a window that was looked up before must be looked up again."""
         self.late = self.closed = 0
         """Records that were late, or came for a window that is closed, since the start."""
         self._retention = window_retention
@@ -63,6 +60,7 @@ class Partials:
             org_id, channel_id, start = keys.split(key)
             self.open.pop((org_id, channel_id, int(start)), None)
             return
+        self.stamp += 1
         record = codec.decode_partial(key, value)
         known = self.open.get(record.key)
         if known is None or known.last < record.last:
@@ -89,6 +87,25 @@ class Partials:
             self._measure(channel, at, outcome, watermark)
         if own is not None:
             own.last = offset
+
+    def count_usual(self, place: Place, at: Moment, rank: int, outcome: Applied | Duplicate, watermark: int) -> None:
+        """Do what `count` does: in fewer steps where all of it belongs into the window of the channel's last record."""
+        time, received, offset = at
+        start = time - time % MINUTE_MS
+        partial = place.partial
+        if (
+            place.start == start
+            and place.stamp == self.stamp
+            and offset > partial.last
+            and received - self._retention <= time <= received + FUTURE_MS
+            and _count_here(partial, rank, outcome)
+        ):
+            partial.last = offset
+            return
+        self.count((place.org_id, place.channel_id), at, rank, outcome, watermark)
+        found = self.open.get((place.org_id, place.channel_id, start))
+        if found is not None and (place.org_id, place.channel_id, start) in self.changed:
+            place.partial, place.start, place.stamp = found, start, self.stamp
 
     def _measure(self, channel: Channel, at: Moment, outcome: Applied, watermark: int) -> None:
         """Count the latencies that a record completes."""
@@ -132,6 +149,7 @@ class Partials:
             log(name, value)
             outbox.to(topics.PARTIALS, partition_of(name, self._partitions))(name, value)
         self.changed.clear()
+        self.stamp += 1
         for key in self._drop(watermark - self._closed_after):
             log(codec.window_key(WindowKey(*key)), None)
 
@@ -143,6 +161,27 @@ class Partials:
         for key in closed:
             del self.open[key]
         return closed
+
+
+def _count_here(partial: Partial, rank: int, outcome: Applied | Duplicate) -> bool:
+    """Count a record and what it completes on its own window; False, and nothing is done, where that is elsewhere."""
+    counts = partial.counts
+    if type(outcome) is not Applied:
+        counts[DUPLICATES] += 1
+        return True
+    delivery, reading = outcome.sent_to_delivered_ms, outcome.delivered_to_read_ms
+    if (delivery is not None and rank != DELIVERED) or (reading is not None and rank != READ):
+        return False
+    counts[rank] += 1
+    if outcome.out_of_order:
+        counts[OUT_OF_ORDER] += 1
+    if outcome.contradiction:
+        counts[CONTRADICTIONS] += 1
+    if delivery is not None:
+        partial.measure(partial.sent_to_delivered, delivery)
+    elif reading is not None:
+        partial.measure(partial.delivered_to_read, reading)
+    return True
 
 
 def _count_outcome(counts: list[int], rank: int | None, outcome: Applied | Duplicate, *, late: bool) -> None:

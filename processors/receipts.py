@@ -20,14 +20,14 @@ from processors.abilities import Abilities
 from processors.alerts import Alerts, Told, encode_alert
 from processors.expiry import MessageKey
 from processors.outputs import Outputs
-from processors.partials import Moment, Partials
+from processors.partials import Partials
 from processors.ports import Outbox, Record
 from processors.reading import Raw, clocks_of, read_headers, transition_row
 from processors.rules import Applied, Duplicate
 from processors.state import MemoryState, Place, State, message_key, statuses
 from processors.tally import Tally
 from processors.usual import Usual
-from processors.windows import FUTURE_MS, MINUTE_MS
+from processors.windows import FUTURE_MS, MINUTE_MS, Moment
 from schemas import keys, topics
 from schemas.alert_rules import MessageRule
 from schemas.events import MESSAGE_EVENT, OtherEvent, Rejected, StatusEvent, channel_type_of, decode

@@ -8,7 +8,7 @@ between; of every other it says so and leaves it alone. A test holds both paths 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -18,10 +18,12 @@ from processors.alerts import Alerts, Told
 from processors.codec import encode_fact
 from processors.expiry import MessageKey
 from processors.outputs import Outputs
-from processors.partials import Moment, Partials
+from processors.partials import Partials
+from processors.places import Place
 from processors.ports import Record
 from processors.state import State, message_key
 from processors.tally import Tally
+from processors.windows import Moment
 from schemas import topics
 from schemas.events import MAX_STATUS_LENGTH, UNREADABLE, decode_documented
 from schemas.keys import join
@@ -38,7 +40,12 @@ _HEADERS: Final = (
 _LONGEST_TIME: Final = 13
 _ZOHO_TIME: Final = len("2025-10-09T07:27:19.394Z")
 _WORDS: Final = 10**20
+_MOST_PLACES: Final = 100_000
 _encode = msgspec.json.Encoder().encode
+
+
+def _text(value: int | str | None) -> str:
+    return value if type(value) is str else "" if value is None else str(value)
 
 
 class Usual:
@@ -51,6 +58,8 @@ class Usual:
         self._partials = partials
         self._alerts = alerts
         self._abilities = abilities
+        self._places: dict[tuple[int | str, int | str | None], Place] = {}
+        """By org and channel id as the source writes them."""
         # The last received time as it was written, in epoch ms, and as ISO text: a request's records share it.
         self._written: bytes | None = b""
         self._received = 0
@@ -71,32 +80,47 @@ class Usual:
         time = parse_iso(told.updatedTime)
         if rank is None or time is None or len(told.updatedTime) != _ZOHO_TIME or told.updatedTime[-1] != "Z":
             return 0
-        org, channel, session, message = envelope.orgId, payload.channelId, payload.sessionId, payload.messageId
-        org = org if type(org) is str else str(org)
-        channel = channel if type(channel) is str else "" if channel is None else str(channel)
-        session = session if type(session) is str else "" if session is None else str(session)
-        if type(message) is int and 0 < message < _WORDS:
-            key: MessageKey = message
-            message = str(message)
-        else:
-            message = str(message)
+        place = self._places.get((envelope.orgId, payload.channelId)) or self._place(envelope.orgId, payload.channelId)
+        org = place.org_id
+        message = str(payload.messageId)
+        key: MessageKey = payload.messageId
+        if type(key) is not int or not 0 < key < _WORDS:
             key = message_key(message)
         old = payload.messageOldStatus
         if type(old) is not str or len(old) > MAX_STATUS_LENGTH:
             old = ""
 
-        offset = record.offset
+        at = Moment(time, received, record.offset)
         known = self._state.ladder(org, key)
-        outcome = rules.decide(known, rank, time, offset, old)
+        outcome = rules.decide(known, rank, time, record.offset, old)
         if type(outcome) is not rules.Applied:
             self.tally.duplicate += 1
-            self._partials.count((org, channel), Moment(time, received, offset), rank, outcome, watermark)
+            self._partials.count_usual(place, at, rank, outcome, watermark)
             return received
 
+        self._write(envelope, place, message, old, at, outcome, out)
+        after = known
+        if not known >> rank * rules.FACT_BITS & rules.FACT_MASK:  # else it is this very record, after a crash
+            after = known | rules.pack(time, record.offset, received) << rank * rules.FACT_BITS
+            self._state.put(org, key, known, after, (place.channel_id, _text(payload.sessionId)))
+        self._abilities.learn_status(org, place.channel_id, rank, record.offset)
+        if not self._alerts.told_usual(place, (key, payload.sessionId), rank, at, after):
+            first = Told(org, key, place.channel_id, _text(payload.sessionId), rank, time, received, record.offset)
+            self._alerts.told(first, after, out.kept, out.alerts)
+        self.tally.applied += 1
+        self._partials.count_usual(place, at, rank, outcome, watermark)
+        return received
+
+    def _write(  # noqa: PLR0917 -- once a record
+        self, envelope: Any, place: Place, message: str, old: str, at: Moment, outcome: rules.Applied, out: Outputs
+    ) -> None:
+        """Append the transition and the fact."""
+        told = envelope.payload.messageNewStatus
+        session = _text(envelope.payload.sessionId)
         event_time = parse_epoch(envelope.eventTime)
         row = Transition(
-            org,
-            channel,
+            place.org_id,
+            place.channel_id,
             session,
             message,
             old,
@@ -111,22 +135,19 @@ class Usual:
             outcome.sent_to_delivered_ms,
             outcome.delivered_to_read_ms,
             self._partition,
-            offset,
+            at.offset,
         )
         out.transitions(message.encode(), _encode(row))
         out.facts(
-            join(org, message, told.status),
-            encode_fact(time, offset, received, channel, session),
+            join(place.org_id, message, told.status),
+            encode_fact(at.time, at.offset, at.received, place.channel_id, session),
         )
-        after = known
-        if not known >> rank * rules.FACT_BITS & rules.FACT_MASK:  # else it is this very record, after a crash
-            after = known | rules.pack(time, offset, received) << rank * rules.FACT_BITS
-            self._state.put(org, key, known, after, (channel, session))
-        self._abilities.learn_status(org, channel, rank, offset)
-        self._alerts.told(Told(org, key, channel, session, rank, time, received, offset), after, out.kept, out.alerts)
-        self.tally.applied += 1
-        self._partials.count((org, channel), Moment(time, received, offset), rank, outcome, watermark)
-        return received
+
+    def _place(self, org: int | str, channel: int | str | None) -> Place:
+        if len(self._places) >= _MOST_PLACES:
+            self._places.clear()
+        place = self._places[org, channel] = Place(_text(org), _text(channel))
+        return place
 
     def _receive(self, headers: Sequence[tuple[str, bytes | None]]) -> int:
         """Return the received time in the ingress's own headers, 0 where the headers are others."""

@@ -37,6 +37,14 @@ class WindowKey(NamedTuple):
     start: int
 
 
+class Moment(NamedTuple):
+    """Where a record stands: its time and received time (epoch ms), and its raw offset."""
+
+    time: int
+    received: int
+    offset: int
+
+
 def minute_of(time: int) -> int:
     """Return the start of the minute of a time, both in epoch ms."""
     return time - time % MINUTE_MS
