@@ -290,6 +290,14 @@ class Settings(BaseModel):
 
     metrics_host: str = env("METRICS_HOST", "127.0.0.1", "Address of /metrics of processors and sinks.")
     metrics_port: Port = env("METRICS_PORT", 0, "Port of /metrics of processors and sinks; 0: any free one.")
+    otel_exporter_otlp_endpoint: HttpUrl | Literal[""] = env(
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "",
+        "Where OpenTelemetry traces go by OTLP over HTTP, such as http://collector:4318. Empty: no traces.",
+    )
+    otel_traces_sampler_arg: Annotated[float, Field(ge=0, le=1)] = env(
+        "OTEL_TRACES_SAMPLER_ARG", 0.01, "The part of requests whose trace is kept, where the sender does not say."
+    )
     failpoint: str = env("FAILPOINT", "", "For tests: where the process kills itself, NAME or NAME:N.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = env("LOG_LEVEL", "INFO", "Least severe line logged.")
 

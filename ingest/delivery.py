@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from core.tracing import TRACEPARENT
 from ingest.body import Accepted, Parked, Split
 from schemas import topics
 
@@ -29,13 +30,18 @@ class Delivery:
         return len(self.raw) + len(self.dead)
 
 
-def build(found: Split, size: int, *, received_ms: int, delivery: str, source: str) -> Delivery:
-    """Make the records of a body of `size` bytes; `delivery` is the request's id, `source` the header of that name."""
+def build(found: Split, size: int, *, received_ms: int, delivery: str, source: str, trace: bytes = b"") -> Delivery:
+    """Make the records of a body of `size` bytes; `delivery` is the request's id, `source` the header of that name.
+
+    `trace` is the trace that events carry on, empty where there is none.
+    """
     tail = [
         (topics.HEADER_RECEIVED, b"%d" % received_ms),
         (topics.HEADER_DELIVERY, delivery.encode()),
         (topics.HEADER_SOURCE, source.encode()),
     ]
+    if trace:
+        tail.append((TRACEPARENT, trace))
     for group in found.groups:
         group.headers = [
             (topics.HEADER_ORG, group.org.encode()),

@@ -18,6 +18,7 @@ from core.clock import now_ms
 from core.errors import ConfigError, PortInUseError
 from core.logs import get
 from core.settings import Settings
+from core.tracing import Tracer, tracing
 from ingest.drain import Adoption, Drain
 from ingest.keys import KeyStore, check_url, fetch_keys
 from ingest.link import connect
@@ -77,8 +78,15 @@ class Service:
 @asynccontextmanager
 async def serving(settings: Settings) -> AsyncIterator[Service]:
     """Serve while the context lasts; on leaving, answer what was accepted. Raises ConfigError, PortInUseError."""
+    with tracing(settings, "ingest") as tracer:
+        async with _serving(settings, tracer) as service:
+            yield service
+
+
+@asynccontextmanager
+async def _serving(settings: Settings, tracer: Tracer | None) -> AsyncIterator[Service]:
     async with _verifying(settings) as verifier, _storing(settings) as (store, tasks):
-        ingress = Ingress(settings, store, verifier)
+        ingress = Ingress(settings, store, verifier, tracer)
         runner = web.ServerRunner(Server(ingress.handle, ingress.refused), shutdown_timeout=SHUTDOWN_S)
         context = tls_context(settings)
         _warn_if_open(settings)

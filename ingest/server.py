@@ -7,6 +7,7 @@ import itertools
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from importlib import resources
 from typing import Never, Protocol
 
@@ -18,6 +19,7 @@ from core import metrics
 from core.clock import now_ms
 from core.logs import get
 from core.settings import Settings
+from core.tracing import Tracer
 from ingest import answers, zoho
 from ingest.access import AccessLog
 from ingest.admission import Admission, Ticket
@@ -71,6 +73,8 @@ class Call:
     id: str
     """The request's id in the log, in the answer to a refusal, and in the `delivery` header of its records."""
     source: str
+    trace: bytes = b""
+    """The trace that its records carry on; empty where there is none."""
     deadline: float = 0.0
     """When the answer must be given, by the event loop's clock; known once the body is whole."""
 
@@ -78,10 +82,11 @@ class Call:
 class Ingress:
     """Answers every request; the one object behind the HTTP server."""
 
-    def __init__(self, settings: Settings, store: Store, verifier: Verifier) -> None:
+    def __init__(self, settings: Settings, store: Store, verifier: Verifier, tracer: Tracer | None = None) -> None:
         self._settings = settings
         self._store = store
         self._verifier = verifier
+        self._tracer = tracer
         self._now = asyncio.get_running_loop().time
         self._path = zoho.WebhookPath(tuple(secret.get_secret_value() for secret in settings.ingest_path_secrets))
         self._admission = Admission(settings.ingest_max_in_flight_requests, settings.ingest_max_in_flight_bytes)
@@ -149,7 +154,24 @@ class Ingress:
             raise Refused(answers.METHOD_NOT_ALLOWED)
         source = SIMULATOR if request.headers.get(hdrs.USER_AGENT) == SIMULATOR_AGENT else WEBHOOK
         with self._admission.enter() as ticket:
-            return await self._take(Call(request, request_id, source), ticket)
+            call = Call(request, request_id, source)
+            return await (self._take(call, ticket) if self._tracer is None else self._trace(self._tracer, call, ticket))
+
+    async def _trace(self, tracer: Tracer, call: Call, ticket: Ticket) -> web.StreamResponse:
+        """Take a request within a span. Its path stays out of it: that is a secret."""
+        with tracer.request("POST /webhooks/zoho-desk", call.request.headers) as span:
+            call.trace = span.traceparent
+            span.tell({"http.request.method": "POST", "receiptstream.request": call.id})
+            try:
+                response = await self._take(call, ticket)
+            except Refused as refused:
+                span.tell(
+                    {"http.response.status_code": refused.refusal.status, "receiptstream.outcome": refused.refusal.code}
+                )
+                raise
+            # Whatever is no 200 was raised.
+            span.tell({"http.response.status_code": HTTPStatus.OK})
+            return response
 
     async def _take(self, call: Call, ticket: Ticket) -> web.StreamResponse:
         request = call.request
@@ -201,7 +223,7 @@ class Ingress:
         raise Refused(answers.not_json(found.reason, found.detail))
 
     async def _keep(self, call: Call, found: Split, size: int, received: int) -> None:
-        delivery = build(found, size, received_ms=received, delivery=call.id, source=call.source)
+        delivery = build(found, size, received_ms=received, delivery=call.id, source=call.source, trace=call.trace)
         if not await self._store.keep(delivery, call.deadline):
             raise Refused(answers.UNAVAILABLE)
 

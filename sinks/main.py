@@ -16,9 +16,11 @@ from core.clickhouse import connect
 from core.kafka import client_options, consumer_options, create_topics, unavailable
 from core.kafka_records import as_it_is, use_plain_records
 from core.settings import Settings
+from core.tracing import tracing
 from schemas import topics
 from sinks.ledger.periodic import audit_forever
 from sinks.parking import KafkaParking
+from sinks.traced import TracedWriter
 from sinks.worker import GROUP, Worker
 from sinks.writer import Writer
 
@@ -65,6 +67,7 @@ async def _run(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with contextlib.AsyncExitStack() as stack:
+        tracer = stack.enter_context(tracing(settings, "sink"))
         clickhouse = await stack.enter_async_context(connect(settings))
         for client in (producer, consumer):
             stack.push_async_callback(client.stop)
@@ -72,7 +75,9 @@ async def _run(settings: Settings) -> None:
                 await client.start()
             except KafkaError as error:
                 raise await unavailable(settings, error) from error
-        worker = Worker(consumer, Writer(clickhouse, KafkaParking(producer)), settings)
+        parking = KafkaParking(producer)
+        writer = Writer(clickhouse, parking) if tracer is None else TracedWriter(clickhouse, parking, tracer)
+        worker = Worker(consumer, writer, settings)
         port = await stack.enter_async_context(
             ops.serving(settings.metrics_host, settings.metrics_port, worker.why_not_ready)
         )
