@@ -198,8 +198,18 @@ async def look(url: str, viewers: int) -> None:
         print("open", flush=True)
 
 
-async def measure(messages: int, viewers: int) -> None:
-    """Run everything and print its tables."""
+class Measured(NamedTuple):
+    """What was measured: turns with nobody looking and with so many pages open, and the overview on many messages."""
+
+    alone: list[Turn]
+    watched: list[Turn]
+    viewers: int
+    overview: dict[str, list[float]]
+    messages: int
+
+
+async def measure(messages: int = MESSAGES, viewers: int = VIEWERS) -> Measured:
+    """Run everything."""
     environ = environ_of(os.environ)
     roles = {"broker", "warehouse", "processor", "sink", "dashboard"}
     with TemporaryDirectory(prefix="receiptstream-bench-") as folder:
@@ -207,16 +217,16 @@ async def measure(messages: int, viewers: int) -> None:
             settings = parse({**environ, **stack.environ})
             async with connect(settings, timeout_s=600) as clickhouse:
                 await pipeline(stack, clickhouse, seed=99)
-                print(await _side_by_side(stack, clickhouse, viewers), flush=True)
+                alone, watched = await _side_by_side(stack, clickhouse, viewers)
                 await fill(clickhouse, messages)
                 # Forget what it knows.
                 stack.kill("dashboard")
                 await asyncio.sleep(1)
                 await stack.wait_ready()
-                print(_times(messages, await overview(stack.dashboard_url)))
+                return Measured(alone, watched, viewers, await overview(stack.dashboard_url), messages)
 
 
-async def _side_by_side(stack: Stack, clickhouse: HttpClickHouse, viewers: int) -> str:
+async def _side_by_side(stack: Stack, clickhouse: HttpClickHouse, viewers: int) -> tuple[list[Turn], list[Turn]]:
     """Take turns, each time the other way first: what else the machine does then weighs on both alike."""
     alone: list[Turn] = []
     watched: list[Turn] = []
@@ -228,11 +238,20 @@ async def _side_by_side(stack: Stack, clickhouse: HttpClickHouse, viewers: int) 
                     watched.append(await pipeline(stack, clickhouse, seed))
             else:
                 alone.append(await pipeline(stack, clickhouse, seed))
-    table = Table("", "nobody looks", f"{viewers} pages open", "ratio")
+    return alone, watched
+
+
+def report(found: Measured) -> str:
+    """Return the tables."""
+    return f"{_turns(found)}\n{_times(found.messages, found.overview)}"
+
+
+def _turns(found: Measured) -> str:
+    table = Table("", "nobody looks", f"{found.viewers} pages open", "ratio")
     lines: dict[str, Callable[[Turn], float]] = {"records/s, median": lambda turn: turn.records_per_s}
-    lines |= {f"CPU ms a record, {name}": _per_record(name) for name in alone[0].cpu}
+    lines |= {f"CPU ms a record, {name}": _per_record(name) for name in found.alone[0].cpu}
     for name, take in lines.items():
-        one, other = (statistics.median(take(turn) for turn in turns) for turns in (alone, watched))
+        one, other = (statistics.median(take(turn) for turn in turns) for turns in (found.alone, found.watched))
         table.add_row(name, f"{one:,.3f}", f"{other:,.3f}", f"{other / one:.2f}" if one else "")
     return _text(table)
 
@@ -262,7 +281,7 @@ def main() -> None:
         asyncio.run(look(sys.argv[2], int(sys.argv[3])))
         return
     given = [int(text) for text in sys.argv[1:]]
-    asyncio.run(measure(*(given + [MESSAGES, VIEWERS][len(given) :])))
+    print(report(asyncio.run(measure(*given))))
 
 
 if __name__ == "__main__":

@@ -68,6 +68,7 @@ class Listing(Generic[Row]):
         return {
             "from": period.from_ms,
             "to": period.to_ms,
+            "short": str(period.short).lower(),
             **{f"after_{index}": value for index, value in enumerate(after)},
             **{name: params.text(query, name) for name in self.ids},
             **{name: params.choice(query, name, words) for name, words in self.choices.items()},

@@ -128,6 +128,7 @@ def _asked(period: Period, org: str, channel: str) -> dict[str, Any]:
         "org": org,
         "channel": channel,
         "bucket": bucket_ms(period),
+        "short": str(period.short).lower(),
     }
 
 

@@ -23,6 +23,7 @@ RANGES: Final = {
     "30d": 720 * HOUR_MS,
     "90d": 2160 * HOUR_MS,
 }
+SHORT_MS: Final = 7 * 24 * HOUR_MS
 DEFAULT_RANGE: Final = "24h"
 LONGEST_ID: Final = 64
 LONGEST_RANGE_MS: Final = 400 * 24 * HOUR_MS
@@ -43,6 +44,11 @@ class Period:
     def key(self) -> str:
         """What two requests for the same period share."""
         return self.name or f"{self.from_ms}-{self.to_ms}"
+
+    @property
+    def short(self) -> bool:
+        """Whether to look up its own messages is less work than a walk over all: of a month's, those of a week."""
+        return self.to_ms - self.from_ms <= SHORT_MS
 
 
 def period(query: Mapping[str, str], now_ms: int) -> Period:

@@ -1,4 +1,4 @@
--- A message waits since one of its own statuses: only those with a status in the period are put together.
+-- A message waits since one of its own statuses: of a short period only those with a status in it are put together.
 SELECT
     org_id,
     channel_id,
@@ -12,16 +12,18 @@ SELECT
     can_report_delivered,
     can_report_read
 FROM open_messages
-WHERE (org_id, message_id) IN
+WHERE (NOT {short:Bool} OR (org_id, message_id) IN
     (
         SELECT org_id, message_id
         FROM transitions
-        WHERE updated_time >= fromUnixTimestamp64Milli({from:Int64}, 'UTC')
+        WHERE {short:Bool}
+            AND updated_time >= fromUnixTimestamp64Milli({from:Int64}, 'UTC')
             AND updated_time < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
             AND ({org:String} = '' OR org_id = {org:String})
-    )
+    ))
     AND since >= fromUnixTimestamp64Milli({from:Int64}, 'UTC')
     AND since < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
+    AND ({org:String} = '' OR org_id = {org:String})
     AND ({channel:String} = '' OR channel_id = {channel:String})
     AND multiIf(
         {state:String} = 'stuck', stuck,

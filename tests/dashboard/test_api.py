@@ -276,3 +276,37 @@ def test_a_bad_parameter_says_what_to_write(dashboard: Dashboard) -> None:
     answer = requests.get(f"{dashboard.url}/api/overview", params={"range": "2h"}, timeout=10)
     assert answer.status_code == 400
     assert "Choose one of 1h, 6h, 24h" in answer.json()["error"]["message"]
+
+
+def test_followups_are_those_of_the_view_page_by_page(dashboard: Dashboard, filled: Filled) -> None:
+    """Two rules on one message, and messages that nothing else is known of."""
+    for message in ("f1", "f2", "f3"):
+        for rule in ("first", "second"):
+            filled.rows_made.alert(message, rule, "open", followup=True, org="followed")
+    filled.rows_made.tell("f2", "SENT", filled.rows_made.now - HOUR_MS, org="followed")
+    filled.send()
+    shown = filled.rows("SELECT * FROM followups WHERE org_id = 'followed' ORDER BY due_time DESC, alert_id DESC")
+    expected = [(row["alert_id"], row["status"]) for row in shown]
+    assert len(expected) == 6
+    found: list[tuple[str, str]] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        page = get(dashboard, "followups", org="followed", limit="1", **({"cursor": cursor} if cursor else {}))
+        found += [(row["alert_id"], row["status"]) for row in page["rows"]]
+        cursor = page["next_cursor"]
+    assert found == expected
+
+
+@pytest.mark.parametrize("path", ["messages", "overview"])
+def test_a_long_period_has_what_a_short_one_has(dashboard: Dashboard, path: str) -> None:
+    """Everything here is of the last hours: only how it is looked up differs."""
+
+    def told(period: str) -> Any:
+        if path == "messages":
+            return [row["message_id"] for row in get(dashboard, path, range=period, state="open", org=ORG)["rows"]]
+        return {
+            each["channel"]["channel_id"]: each["reading"] for each in overview(dashboard, range=period)["channels"]
+        }
+
+    assert told("24h") == told("30d")
+    assert told("24h")
