@@ -11,6 +11,9 @@ from processors.windows import Partial, WindowKey
 from schemas import keys
 
 VERSION: Final = 2
+_VERSION_TEXT: Final = b"%d" % VERSION
+DISK_FORMAT: Final = b"1"
+"""Of the state that is kept on disk beside the changelog. A database without it is of format 1."""
 
 
 class UnknownFormatError(ReceiptstreamError):
@@ -50,13 +53,12 @@ def decode_fact(key: bytes, value: bytes) -> Fact:
     try:
         org_id, message_id, status = keys.split(key)
         version, time, offset, received, ids = value.split(b",", 4)
+        if version != _VERSION_TEXT:
+            raise unknown("messages", key)
         channel_id, session_id = keys.split(ids)
-        fact = Fact(org_id, message_id, status, int(time), int(offset), int(received), channel_id, session_id)
+        return Fact(org_id, message_id, status, int(time), int(offset), int(received), channel_id, session_id)
     except ValueError as error:
         raise unknown("messages", key) from error
-    if int(version) != VERSION:
-        raise unknown("messages", key)
-    return fact
 
 
 class PartialRecord(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -128,6 +130,16 @@ WATERMARK_KEY: Final = b"watermark"
 
 _encode = msgspec.json.Encoder().encode
 _decode_partial = msgspec.json.Decoder(PartialRecord).decode
+
+
+def check_disk(found: bytes | None, folder: str) -> None:
+    """Refuse a state on disk of another format. Raises UnknownFormatError."""
+    if found not in (None, DISK_FORMAT):
+        raise UnknownFormatError(
+            f"the state in {folder} has format {found.decode(errors='replace')}, this release knows "
+            f"{DISK_FORMAT.decode()}",
+            fix="Run the release that wrote it, or remove the folder: it is made again from the changelog",
+        )
 
 
 def unknown(table: str, key: bytes) -> UnknownFormatError:

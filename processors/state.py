@@ -9,7 +9,7 @@ from typing import Final, Protocol
 import msgspec
 from rocksdict import Options, Rdict, WriteBatch
 
-from processors import rules
+from processors import codec, rules
 from processors.expiry import HOUR_MS, Expiry, MessageKey
 from schemas import keys
 
@@ -156,6 +156,7 @@ class MemoryState:
         """Do nothing."""
 
 
+_FORMAT: Final = b"f"
 _POSITION: Final = b"p"
 _COUNT: Final = b"n"
 _MESSAGE: Final = b"m"
@@ -192,7 +193,12 @@ class RocksState:
         options = Options(raw_mode=True)
         options.create_if_missing(True)
         self._db = Rdict(str(path), options)
-        self._changed: dict[bytes, bytes | None] = {}
+        try:
+            codec.check_disk(self._db.get(_FORMAT), str(path))
+        except codec.UnknownFormatError:
+            self._db.close()
+            raise
+        self._changed: dict[bytes, bytes | None] = {_FORMAT: codec.DISK_FORMAT}
         position = self._db.get(_POSITION)
         self.position: int | None = int(position) if position is not None else None
         self._count = int(self._db.get(_COUNT) or b"0")
