@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import msgspec
 from aiokafka.errors import KafkaError
 
-from core.clickhouse import connect
+from core.clickhouse import ClickHouse, connect
 from core.errors import BrokerUnavailableError
 from core.settings import Settings
 from dashboard.answers import Change
 from ingest.body import NotJson, split, strip
-from sinks.letters import Letter, Wanted, find, mark, redrive
+from sinks.letters import Letter, Wanted, discard, find, redrive
 from sinks.letters.redrive import Event
 
 
@@ -36,29 +36,26 @@ class Desk:
     async def redrive(self, ids: Sequence[str]) -> list[Change]:
         """Send those that are open again, each to the step that refused it."""
         async with connect(self._settings) as clickhouse:
-            found = await find(clickhouse, Wanted(ids=tuple(ids)))
-            still_open = [letter for letter in found if letter.state == "open"]
             try:
-                outcomes = await redrive(self._settings, clickhouse, still_open, judge) if still_open else []
+                outcomes = await redrive(self._settings, clickhouse, Wanted(ids=tuple(ids)), judge)
             except (KafkaError, OSError, ValueError) as error:
                 raise BrokerUnavailableError(
                     f"Kafka did not take the letters: {error!r}", fix="Try again: nothing is sent twice"
                 ) from error
-        sent = [Change(each.letter.id, "redriven" if each.redriven else "open", each.detail) for each in outcomes]
-        return [*sent, *_already(found, "redriven")]
+            sent = [Change(each.letter.id, "redriven" if each.redriven else "open", each.detail) for each in outcomes]
+            return [*sent, *await _others(clickhouse, ids, sent, "redriven")]
 
     async def discard(self, ids: Sequence[str]) -> list[Change]:
         """Mark those that are open."""
         async with connect(self._settings) as clickhouse:
-            found = await find(clickhouse, Wanted(ids=tuple(ids)))
-            still_open = [letter for letter in found if letter.state == "open"]
-            await mark(clickhouse, still_open, "discarded")
-        return [*(Change(each.id, "discarded", "") for each in still_open), *_already(found, "discarded")]
+            marked = [Change(each.id, "discarded", "") for each in await discard(clickhouse, Wanted(ids=tuple(ids)))]
+            return [*marked, *await _others(clickhouse, ids, marked, "discarded")]
 
 
-def _already(found: list[Letter], wanted: str) -> list[Change]:
+async def _others(clickhouse: ClickHouse, ids: Sequence[str], done: list[Change], wanted: str) -> list[Change]:
     """Tell the letters that were not open any more."""
-    return [_as_it_is(each, wanted) for each in found if each.state != "open"]
+    left = tuple(set(ids) - {each.id for each in done})
+    return [_as_it_is(each, wanted) for each in (await find(clickhouse, Wanted(ids=left)) if left else ())]
 
 
 def _as_it_is(letter: Letter, wanted: str) -> Change:

@@ -113,11 +113,11 @@ def redrive(*, as_json: bool, **given: Any) -> None:
     Exits 1 when there are none, or when some were refused again: those stay open.
     """
     from cli._letters import judge
-    from sinks.letters import Outcome, find
+    from sinks.letters import Outcome
     from sinks.letters import redrive as send
 
     async def run(settings: Settings, clickhouse: ClickHouse) -> list[Outcome]:
-        return await send(settings, clickhouse, await find(clickhouse, wanted("open", given)), judge)
+        return await send(settings, clickhouse, wanted("open", given), judge)
 
     outcomes = connected(given["state_dir"], run)
     if as_json:
@@ -132,12 +132,10 @@ def redrive(*, as_json: bool, **given: Any) -> None:
 @filters
 def discard(*, as_json: bool, **given: Any) -> None:
     """Mark open letters as of no use; they stay stored. Exits 1 when there are none."""
-    from sinks.letters import find, mark
+    from sinks.letters import discard as give_up
 
     async def run(_: Settings, clickhouse: ClickHouse) -> list[Letter]:
-        letters = await find(clickhouse, wanted("open", given))
-        await mark(clickhouse, letters, "discarded")
-        return letters
+        return await give_up(clickhouse, wanted("open", given))
 
     letters = connected(given["state_dir"], run)
     if as_json:

@@ -21,7 +21,8 @@ from core.kafka import client_options, partition_of
 from core.settings import Settings
 from schemas import topics
 from sinks.ledger.progress import settle
-from sinks.letters.store import Letter, mark
+from sinks.letters.lease import Lease, alone
+from sinks.letters.store import Letter, Wanted, find, mark
 from sinks.rows import TARGETS, Unusable
 
 SETTLE_S = 30.0
@@ -48,11 +49,28 @@ class Outcome(NamedTuple):
     detail: str
 
 
-async def redrive(settings: Settings, clickhouse: ClickHouse, letters: Sequence[Letter], judge: Judge) -> list[Outcome]:
-    """Send letters again, mark what went, and return what became of each.
+async def redrive(settings: Settings, clickhouse: ClickHouse, wanted: Wanted, judge: Judge) -> list[Outcome]:
+    """Send the open ones of the letters again, mark what went, and return what became of each.
 
-    Raises what Kafka and ClickHouse raise when they cannot be asked; then any letter may be asked for again.
+    Raises BusyError while another process does so, and what Kafka and ClickHouse raise when they cannot be asked; then
+    any letter may be asked for again.
     """
+    async with alone(clickhouse) as lease:
+        letters = await find(clickhouse, wanted._replace(state="open"))
+        return await _redrive(settings, clickhouse, letters, judge, lease)
+
+
+async def discard(clickhouse: ClickHouse, wanted: Wanted) -> list[Letter]:
+    """Mark the open ones of the letters as of no use and return them. Raises BusyError while another redrives."""
+    async with alone(clickhouse):
+        letters = await find(clickhouse, wanted._replace(state="open"))
+        await mark(clickhouse, letters, "discarded")
+        return letters
+
+
+async def _redrive(
+    settings: Settings, clickhouse: ClickHouse, letters: Sequence[Letter], judge: Judge, lease: Lease
+) -> list[Outcome]:
     outcomes: list[Outcome] = []
     ways = {
         "ingress": lambda letter: _to_raw(settings, clickhouse, letter, judge, letter.failed_ms),
@@ -62,6 +80,7 @@ async def redrive(settings: Settings, clickhouse: ClickHouse, letters: Sequence[
     if any(letter.stage in ("ingress", "processor") for letter in letters):
         await _settle(settings)
     for letter in letters:
+        await lease.renew()
         way = ways.get(letter.stage)
         refused = await way(letter) if way else f"what the {letter.stage} refused cannot be sent again from here"
         if not refused:

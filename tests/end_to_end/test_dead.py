@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -114,3 +115,19 @@ def test_after_all_of_this_the_ledger_balances(apart: Up) -> None:
 def test_a_list_of_nothing_is_a_no(apart: Up) -> None:
     done = apart.receipts("dead", "list", "--reason", "nothing_like_it", "--json")
     assert (done.returncode, done.stdout) == (1, "[]\n")
+
+
+async def test_two_at_once_send_a_letter_once(apart: Up) -> None:
+    headers = {"stage": "ingress", "reason": "at_once", "detail": "-", "failed_at": iso(now_ms())}
+    await write(apart, topics.DEAD, event(775), headers)
+    letter = one(apart, "--reason", "at_once")
+
+    def redrive() -> str:
+        done = apart.receipts("dead", "redrive", "--id", letter["id"])
+        return done.stdout + done.stderr
+
+    told = await asyncio.gather(asyncio.to_thread(redrive), asyncio.to_thread(redrive))
+    assert all("redriven" in each or "somebody else" in each or not each for each in told), told
+    await asyncio.to_thread(redrive)
+    until(lambda: sql(apart, "SELECT count() FROM transitions WHERE message_id = '775'") == "1\n", within_s=30)
+    assert sql(apart, "SELECT count() FROM raw_events WHERE message_id = '775'") == "1\n"
