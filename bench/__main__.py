@@ -1,27 +1,39 @@
-"""`python -m bench [NAME…]`: run the named measurements, or all of them."""
+"""`python -m bench [NAME…]`: run the named measurements, or all of them; see bench/README.md."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
+from types import ModuleType
 
-from bench import ingress, processor, questions, sink
+from bench import audit, chain, dashboard, ingress, processor, questions, sink
+from bench.output import RESULTS, write
+from core import logs
 
-ALL = {
-    "ingress": lambda: ingress.report(asyncio.run(ingress.measure(ingress.SECONDS))),
-    "processor": lambda: processor.report(asyncio.run(processor.measure(processor.RECORDS))),
-    "sink": lambda: sink.report(asyncio.run(sink.measure(sink.RECORDS))),
-    "questions": lambda: questions.report(asyncio.run(questions.measure())),
+ALL: dict[str, ModuleType] = {
+    "ingress": ingress,
+    "processor": processor,
+    "sink": sink,
+    "chain": chain,
+    "questions": questions,
+    "audit": audit,
+    "dashboard": dashboard,
 }
+"""Each has `measure`, `report` and `results`."""
 
 
 def main() -> None:
-    """Print each table under its name."""
+    """Print each table under its name, and leave it with its numbers and its plot in bench/results."""
     names = sys.argv[1:] or list(ALL)
     if unknown := [name for name in names if name not in ALL]:
         raise SystemExit(f"no measurement is named {', '.join(unknown)}: there are {', '.join(ALL)}")
+    logs.configure("bench", level="ERROR")
     for name in names:
-        print(f"{name}\n{ALL[name]()}\n", flush=True)
+        module = ALL[name]
+        found = asyncio.run(module.measure())
+        write(name, module.report(found), module.results(found))
+        print(f"{name}\n{module.report(found)}\n", flush=True)
+    print(f"tables, numbers and plots: {RESULTS}")
 
 
 if __name__ == "__main__":

@@ -72,6 +72,9 @@ async def measure(events: int = EVENTS) -> dict[str, list[float]]:
     return found
 
 
+report, results = questions.report, questions.results
+
+
 def main() -> None:
     """Measure."""
     given = [int(text) for text in sys.argv[1:] if text.isdecimal()]

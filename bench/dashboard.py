@@ -27,6 +27,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
+from bench.output import Result
 from core.clickhouse import HttpClickHouse, connect
 from core.clock import now_ms
 from core.settings import parse
@@ -244,6 +245,15 @@ async def _side_by_side(stack: Stack, clickhouse: HttpClickHouse, viewers: int) 
 def report(found: Measured) -> str:
     """Return the tables."""
     return f"{_turns(found)}\n{_times(found.messages, found.overview)}"
+
+
+def results(found: Measured) -> list[Result]:
+    """Return the lines of the plot."""
+    turns = {"nobody looks": found.alone, f"{found.viewers} pages open": found.watched}
+    rates = [
+        Result(name, [turn.records_per_s for turn in each], "records/s", ours=True) for name, each in turns.items()
+    ]
+    return rates + [Result(f"overview, {name}", took, "s", ours=True) for name, took in found.overview.items()]
 
 
 def _turns(found: Measured) -> str:

@@ -1,7 +1,7 @@
 """The ingress against two other aiohttp servers: requests a second and CPU time, by events a request.
 
-`bare` only reads the body; `naive` publishes each event with `send_and_wait`. They take turns; each number is the best
-of its runs, and the ratios are what counts, for identical runs differ. `python -m bench.ingress [SECONDS]` starts a
+`bare` only reads the body; `naive` publishes each event with `send_and_wait`. They take turns; the ratios of the turns
+are what counts, for identical runs differ. `python -m bench.ingress [SECONDS]` starts a
 broker of its own.
 """
 
@@ -17,26 +17,29 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import psutil
 import uvloop
 from aiohttp import web
 
+from bench.output import Result
 from sandbox.demo.run import environ_of
 from sandbox.stack import Stack
 
 SIZES = (1, 10, 100)
 CONNECTIONS = 64
 SECONDS = 4.0
-ROUNDS = 2
+ROUNDS = 3
 PATH = "/webhooks/zoho-desk/bench"
 HEADS = (
     *("events/req", "bare req/s", "naive req/s", "ingress req/s", "/bare", "/bare CPU", "/naive"),
     *("events/s", "us CPU/event", "p50 ms", "p99 ms", "failed"),
 )
-WIDTHS = tuple(map(len, HEADS))
 NAMES = ("bare", "naive", "ingress")
+RATIOS = ("ratio", "cpu_ratio", "naive_ratio")
+WIDTHS = tuple(max(len(head), 16 if head in {"/bare", "/bare CPU", "/naive"} else 0) for head in HEADS)
 
 
 def bare(port: int) -> None:
@@ -96,7 +99,7 @@ class Served:
         return found
 
 
-async def measure(seconds: float) -> list[dict[str, Any]]:
+async def measure(seconds: float = SECONDS) -> list[dict[str, Any]]:
     """Measure all servers, one after the other at each size, and return a row a size."""
     with tempfile.TemporaryDirectory(prefix="receiptstream-bench-") as folder:
         environ = environ_of(os.environ)
@@ -135,27 +138,29 @@ def _measure(environ: dict[str, str], seconds: float) -> list[dict[str, Any]]:
 
 
 def _row(servers: dict[str, Served], events: int, seconds: float) -> dict[str, Any]:
-    best: dict[str, dict[str, Any]] = {}
+    rounds: dict[str, list[dict[str, Any]]] = {name: [] for name in servers}
     for _ in range(ROUNDS):
         for name, server in servers.items():
-            found = server.load(events, seconds)
-            if name not in best or found["requests_per_s"] > best[name]["requests_per_s"]:
-                best[name] = found
-    ours, base, naive = best["ingress"], best["bare"], best["naive"]
+            rounds[name].append(server.load(events, seconds))
+    ours, base, naive = rounds["ingress"], rounds["bare"], rounds["naive"]
+    best = max(ours, key=lambda found: found["requests_per_s"])
     return {
         "events": events,
-        "bare": base["requests_per_s"],
-        "naive": naive["requests_per_s"],
-        "ingress": ours["requests_per_s"],
-        "ratio": ours["requests_per_s"] / base["requests_per_s"],
-        "cpu_ratio": base["cpu_us"] / ours["cpu_us"],
-        "naive_ratio": ours["requests_per_s"] / naive["requests_per_s"],
-        "events_per_s": ours["requests_per_s"] * events,
-        "cpu_us_per_event": ours["cpu_us"] / events,
-        "p50_ms": ours["p50_ms"],
-        "p99_ms": ours["p99_ms"],
-        "failed": ours["failed"],
+        **{name: [found["requests_per_s"] for found in each] for name, each in rounds.items()},
+        "ratio": _ratios(ours, base, "requests_per_s"),
+        "cpu_ratio": _ratios(base, ours, "cpu_us"),
+        "naive_ratio": _ratios(ours, naive, "requests_per_s"),
+        "events_per_s": best["requests_per_s"] * events,
+        "cpu_us_per_event": min(found["cpu_us"] for found in ours) / events,
+        "p50_ms": best["p50_ms"],
+        "p99_ms": best["p99_ms"],
+        "failed": sum(found["failed"] for found in ours),
     }
+
+
+def _ratios(one: list[dict[str, Any]], other: list[dict[str, Any]], name: str) -> list[float]:
+    """Return the ratios of the rounds, in order of size."""
+    return sorted(mine[name] / theirs[name] for mine, theirs in zip(one, other, strict=True))
 
 
 def main() -> None:
@@ -167,17 +172,27 @@ def main() -> None:
 
 
 def report(rows: list[dict[str, Any]]) -> str:
-    """Return the table."""
+    """Return the table: medians of the rounds; ratios with the least and the highest."""
     lines = [" ".join(name.rjust(width) for name, width in zip(HEADS, WIDTHS, strict=True))]
     for row in rows:
         cells = (
-            *(f"{row['events']:d}", f"{row['bare']:,.0f}", f"{row['naive']:,.0f}", f"{row['ingress']:,.0f}"),
-            *(f"{row['ratio']:.2f}", f"{row['cpu_ratio']:.2f}", f"{row['naive_ratio']:.2f}"),
+            f"{row['events']:d}",
+            *(f"{median(row[name]):,.0f}" for name in NAMES),
+            *(f"{median(each):.2f} ({each[0]:.2f}-{each[-1]:.2f})" for each in map(row.get, RATIOS) if each),
             *(f"{row['events_per_s']:,.0f}", f"{row['cpu_us_per_event']:.1f}", f"{row['p50_ms']:.1f}"),
             *(f"{row['p99_ms']:.1f}", f"{row['failed']:d}"),
         )
         lines.append(" ".join(cell.rjust(width) for cell, width in zip(cells, WIDTHS, strict=True)))
     return "\n".join(lines)
+
+
+def results(rows: list[dict[str, Any]]) -> list[Result]:
+    """Return the lines of the plot."""
+    return [
+        Result(f"{name}, {row['events']} events a request", row[name], "requests/s", ours=name == "ingress")
+        for row in rows
+        for name in NAMES
+    ]
 
 
 if __name__ == "__main__":

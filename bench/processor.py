@@ -3,6 +3,8 @@
 `python -m bench.processor [RECORDS]`: a broker of its own, RECORDS simulated receipts (10 % told twice) straight in the
 raw topic; then each way has its turn, ROUNDS times: a bare aiokafka loop that only reads, a bare confluent-kafka loop
 and a canonical Faust agent with the rule alone, and `receipts processor` with everything on, until its last commit.
+Then canonical Faust and the role are started once more, and read their state from their changelogs. On a second broker
+with the same records two processors share the work.
 """
 
 from __future__ import annotations
@@ -12,8 +14,11 @@ import json
 import os
 import sys
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from itertools import islice
 from pathlib import Path
+from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -22,6 +27,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 
+from bench.output import Result
 from core.clock import now_ms
 from core.kafka import client_options
 from sandbox.demo.run import environ_of
@@ -34,73 +40,112 @@ RECORDS = 500_000
 SPAN_MS = 10 * 60_000
 """Live traffic: a backfill would find an expired alert on every message."""
 CANONICAL_RECORDS = 30_000
-ROUNDS = 2
+ROUNDS = 3
 READING = "aiokafka, reading only"
 CONFLUENT = "confluent-kafka, the rule alone"
 CANONICAL = "canonical Faust, the rule alone"
 OURS = "receipts processor, everything on"
+TWO = "two receipts processors, everything on"
+REBUILT = "canonical Faust, state rebuilt"
+OURS_REBUILT = "receipts processor, state rebuilt"
+WAYS = (READING, CONFLUENT, CANONICAL, OURS, TWO, REBUILT, OURS_REBUILT)
 POLL_S = 0.02
 PATIENCE_S = 600.0
 
 
-async def measure(records: int) -> dict[str, list[dict[str, float]]]:
-    """Return records, seconds and CPU seconds of each round of each way."""
-    found: dict[str, list[dict[str, float]]] = {READING: [], CONFLUENT: [], CANONICAL: [], OURS: []}
+async def measure(records: int = RECORDS) -> dict[str, list[dict[str, float]]]:
+    """Return records, seconds and CPU seconds of each round of each way, and the memory at its end."""
+    found: dict[str, list[dict[str, float]]] = {name: [] for name in WAYS}
     for _ in range(ROUNDS):
         for name, result in (await _round(records)).items():
             found[name].append(result)
     return found
 
 
-async def _round(records: int) -> dict[str, dict[str, float]]:
-    """Let each way have its turn on a broker of its own."""
+@asynccontextmanager
+async def _filled(records: int) -> AsyncIterator[tuple[dict[str, str], str, int]]:
+    """Yield a role's environment, Kafka, and how many records are in the raw topic."""
     with TemporaryDirectory(prefix="receiptstream-bench-") as folder:
         environ = environ_of(os.environ)
         async with Stack(Path(folder), environ=environ, roles={"broker"}) as stack:
             kafka = stack.kafka_bootstrap
             traffic = Traffic(now_ms=now_ms(), messages=records, duplicates=0.1, siblings=False, span_ms=SPAN_MS)
             loaded = await load(kafka, islice(events(traffic), records))
-            return {
-                READING: await _baseline("bare", kafka, loaded),
-                CONFLUENT: await _baseline("confluent", kafka, loaded),
-                CANONICAL: await _baseline("canonical", kafka, min(loaded, CANONICAL_RECORDS)),
-                OURS: await _role({**environ, **stack.environ, "STATE_DIR": folder}, kafka, loaded),
-            }
+            yield {**environ, **stack.environ, "STATE_DIR": folder, "METRICS_PORT": "0"}, kafka, loaded
 
 
-async def _baseline(name: str, bootstrap: str, records: int) -> dict[str, float]:
+async def _round(records: int) -> dict[str, dict[str, float]]:
+    """Let each way have its turn."""
+    async with _filled(records) as (environ, kafka, loaded):
+        found = {
+            READING: await _baseline("bare", kafka, str(loaded)),
+            CONFLUENT: await _baseline("confluent", kafka, str(loaded)),
+            CANONICAL: await _baseline("canonical", kafka, str(min(loaded, CANONICAL_RECORDS))),
+            OURS: await _roles(1, environ, kafka, loaded),
+            REBUILT: await _baseline("canonical", kafka, "recover"),
+            OURS_REBUILT: await _rebuilt(environ),
+        }
+    async with _filled(records) as (environ, kafka, loaded):
+        found[TWO] = await _roles(2, environ, kafka, loaded)
+    return found
+
+
+async def _baseline(name: str, bootstrap: str, argument: str) -> dict[str, float]:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", f"bench.{name}", bootstrap, str(records)), stdout=asyncio.subprocess.PIPE
+        *(sys.executable, "-m", f"bench.{name}", bootstrap, argument), stdout=asyncio.subprocess.PIPE
     )
     output, _ = await process.communicate()
     found: dict[str, float] = json.loads(output)
     return found
 
 
-async def _role(environ: dict[str, str], bootstrap: str, records: int) -> dict[str, float]:
-    """Run the role; the clock runs from just before its first transition to the commit of the last record."""
+async def _roles(number: int, environ: dict[str, str], bootstrap: str, records: int) -> dict[str, float]:
+    """Run the role; the clock runs from just before the first transition to the commit of the last record."""
     admin = AIOKafkaAdminClient(**client_options(bootstrap))
     output = AIOKafkaConsumer(topics.TRANSITIONS, **client_options(bootstrap))
     await admin.start()
     await output.start()
-    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "cli.main", "processor", env=environ)
+    arguments = (sys.executable, "-m", "cli.main", "processor")
+    processes = [
+        await asyncio.create_subprocess_exec(*arguments, env=environ, stderr=asyncio.subprocess.DEVNULL)
+        for _ in range(number)
+    ]
     try:
-        watched = psutil.Process(process.pid)
+        watched = [psutil.Process(process.pid) for process in processes]
         started, cpu, begun = time.perf_counter(), 0.0, False
         deadline = started + PATIENCE_S
         while (committed := await _committed(admin)) < records:
-            if process.returncode is not None or time.perf_counter() > deadline:
+            if any(process.returncode is not None for process in processes) or time.perf_counter() > deadline:
                 raise SystemExit(f"the processor committed {committed} of {records} records, then no more")
             if not begun and not (begun := await _published(output)):
                 started, cpu = time.perf_counter(), _cpu(watched)
             await asyncio.sleep(POLL_S)
-        return {"records": records, "seconds": time.perf_counter() - started, "cpu_seconds": _cpu(watched) - cpu}
+        seconds, memory = time.perf_counter() - started, sum(each.memory_info().rss for each in watched)
+        return {"records": records, "seconds": seconds, "cpu_seconds": _cpu(watched) - cpu, "bytes": memory}
     finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()
+        for process in processes:
+            if process.returncode is None:
+                process.terminate()
+            await process.wait()
         await output.stop()
         await admin.close()
+
+
+async def _rebuilt(environ: dict[str, str]) -> dict[str, float]:
+    """Start the role again, and read from its log how long it took to have its state."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "cli.main", "processor"), env=environ, stderr=asyncio.subprocess.PIPE
+    )
+    assert process.stderr is not None
+    try:
+        while b'"recovered"' not in (line := await process.stderr.readline()):
+            assert line, "the processor ended"
+        told = json.loads(line)
+        cpu = _cpu([psutil.Process(process.pid)])
+        return {"records": told["records"], "seconds": told["seconds"], "cpu_seconds": cpu}
+    finally:
+        process.kill()
+        await process.communicate()
 
 
 async def _committed(admin: Any) -> int:
@@ -117,25 +162,39 @@ async def _published(output: AIOKafkaConsumer) -> bool:
     return any(ends.values())
 
 
-def _cpu(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return float(times.user + times.system)
+def _cpu(processes: list[psutil.Process]) -> float:
+    return float(sum(sum(process.cpu_times()[:2]) for process in processes))
 
 
-def report(results: dict[str, list[dict[str, float]]]) -> str:
-    """Return a line for each way: its best round, and what ours is to it."""
+def _rate(found: dict[str, float]) -> float:
+    return found["records"] / found["seconds"]
 
-    def rate(found: dict[str, float]) -> float:
-        return found["records"] / found["seconds"]
 
-    ours = max(map(rate, results[OURS]))
+def _ratio(found: dict[str, list[dict[str, float]]], ours: str, other: str) -> str:
+    """Return the median of the rounds' ratios, with the least and the highest."""
+    each = sorted(_rate(mine) / _rate(theirs) for mine, theirs in zip(found[ours], found[other], strict=True))
+    return f"{median(each):.2f} ({each[0]:.2f}-{each[-1]:.2f})"
+
+
+def report(found: dict[str, list[dict[str, float]]]) -> str:
+    """Return a line for each way: its rounds, CPU time, memory; and the ratios that count."""
     lines = []
-    for name, rounds in results.items():
-        best = max(rounds, key=rate)
-        rates = " ".join(f"{rate(found):,.0f}" for found in rounds)
-        cpu = best["cpu_seconds"] / best["records"] * 1e6
-        lines.append(f"{name:<34} {rates:>18} events/s {cpu:>7.1f} CPU s per million   ours is {ours / rate(best):.2f}")
+    for name, rounds in found.items():
+        rates = " ".join(f"{_rate(each):>9,.0f}" for each in rounds)
+        cpu = min(each["cpu_seconds"] / each["records"] * 1e6 for each in rounds)
+        memory = f"{rounds[-1]['bytes'] / 2**20:,.0f} MiB" if "bytes" in rounds[-1] else ""
+        lines.append(f"{name:<40} {rates} records/s {cpu:>7.1f} CPU s a million {memory:>10}")
+    for ours, other in ((OURS, CONFLUENT), (OURS, CANONICAL), (TWO, OURS), (OURS_REBUILT, REBUILT)):
+        lines.append(f"{ours} to {other}: {_ratio(found, ours, other)}")
     return "\n".join(lines)
+
+
+def results(found: dict[str, list[dict[str, float]]]) -> list[Result]:
+    """Return the lines of the plot."""
+    return [
+        Result(name, list(map(_rate, rounds)), "records/s", ours=name in {OURS, TWO, OURS_REBUILT})
+        for name, rounds in found.items()
+    ]
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 import clickhouse_connect
 
+from bench.output import Result
 from core.clickhouse import HttpClickHouse, connect
 from core.settings import parse
 from sandbox.demo.run import environ_of
@@ -197,6 +198,11 @@ async def answered(messages: int) -> str:
 def report(found: dict[str, list[float]]) -> str:
     """Return a line for each query: its fastest and its slowest round."""
     return "\n".join(f"{name:<64} {min(took):>7.3f} s {max(took):>7.3f} s" for name, took in found.items())
+
+
+def results(found: dict[str, list[float]]) -> list[Result]:
+    """Return the lines of the plot."""
+    return [Result(name, took, "s", ours=True) for name, took in found.items()]
 
 
 def main() -> None:

@@ -24,6 +24,7 @@ import psutil
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
+from bench.output import Result
 from core import logs
 from core.clickhouse import HttpClickHouse, connect
 from core.clock import now_ms
@@ -86,7 +87,7 @@ def transition(number: int, moment: bytes) -> bytes:
     )
 
 
-async def measure(records: int) -> Results:
+async def measure(records: int = RECORDS) -> Results:
     """Run every way ROUNDS times for each kind of record."""
     found: Results = {what: {INSERT: [], ENGINE: [], OURS: []} for what in WHAT}
     with TemporaryDirectory(prefix="receiptstream-bench-") as folder:
@@ -320,6 +321,16 @@ def _table(what: str, ways: dict[str, list[Way]]) -> Iterator[str]:
         engine = min(each.engine_cpu_seconds / each.rows * 1e6 for each in rounds)
         spread = f"ours is {ratios[len(ratios) // 2]:.2f} ({ratios[0]:.2f}-{ratios[-1]:.2f})"
         yield f"{what:<12} {name:<38} {rates} rows/s  CPU s a million: {cpu:4.1f}, engine {engine:4.1f}  {spread}"
+
+
+def results(found: Results) -> list[Result]:
+    """Return the lines of the plot."""
+    return [
+        Result(f"{what}: {name}", [each.rows / each.seconds for each in rounds], "rows/s", ours=name == OURS)
+        for what, ways in found.items()
+        for name, rounds in ways.items()
+        if not rounds[0].error
+    ]
 
 
 def _ratios(ours: Sequence[Way], others: Sequence[Way]) -> Iterator[float]:

@@ -44,8 +44,10 @@ class Monitor:
         self._watchdog = Watchdog(patience_s)
         self._recovered = 0
         """Changelog records read since the start."""
-        self._recovery: tuple[float, int] | None = None
-        """When the recovery under way began, and `_recovered` then."""
+        self._told = 0
+        """`_recovered` when the last recovery ended."""
+        self._ended: float | None = None
+        """When the last recovery that was told ended."""
         self._said = 0.0
 
     def look(self) -> None:
@@ -86,20 +88,16 @@ class Monitor:
 
     def _tell_recovery(self, now_s: float) -> None:
         app = self._processor.app
-        if app.started and app.in_recovery:
-            if self._recovery is None:
-                self._recovery = (now_s, self._recovered)
-                self._said = now_s
-            elif now_s - self._said >= RECOVERY_LINE_EVERY_S:
-                self._said = now_s
-                log.info("recovering", remaining=remaining(self._processor), **self._progress(now_s))
-        elif self._recovery is not None:
-            log.info("recovered", **self._progress(now_s))
-            self._recovery = None
-
-    def _progress(self, now_s: float) -> dict[str, float]:
-        began_s, before = self._recovery or (now_s, self._recovered)
-        return {"records": self._recovered - before, "seconds": round(now_s - began_s, 1)}
+        if not app.started:
+            return
+        recovery: Any = app.tables.recovery
+        began, ended = recovery._recovery_started_at, recovery._recovery_ended_at  # noqa: SLF001 -- Faust only logs them
+        if app.in_recovery and now_s - self._said >= RECOVERY_LINE_EVERY_S:
+            self._said = now_s
+            log.info("recovering", records=self._recovered - self._told, remaining=remaining(self._processor))
+        elif not app.in_recovery and ended is not None and ended != self._ended:
+            log.info("recovered", records=self._recovered - self._told, seconds=round(ended - began, 2))
+            self._told, self._ended = self._recovered, ended
 
     def _watch(self, now_s: float) -> None:
         app = self._processor.app
