@@ -37,6 +37,8 @@ _HEADERS: Final = (
     topics.HEADER_DELIVERY,
     topics.HEADER_SOURCE,
 )
+_TRACED: Final = len(_HEADERS) + 1
+"""Headers of a record whose request is traced."""
 _LONGEST_TIME: Final = 13
 _ZOHO_TIME: Final = len("2025-10-09T07:27:19.394Z")
 _WORDS: Final = 10**20
@@ -151,6 +153,8 @@ class Usual:
 
     def _receive(self, headers: Sequence[tuple[str, bytes | None]]) -> int:
         """Return the received time in the ingress's own headers, 0 where the headers are others."""
+        if len(headers) == _TRACED and headers[-1][0] == topics.HEADER_TRACE:
+            headers = headers[:-1]
         try:
             (org_name, _), (type_name, _), (received_name, written), (delivery_name, _), (source_name, _) = headers
         except ValueError:

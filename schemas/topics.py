@@ -33,6 +33,8 @@ HEADER_DELIVERY = "delivery"
 HEADER_SOURCE = "source"
 HEADER_ORIGIN = "origin"
 """On a replayed record: `partition:offset` of its first copy in im.events.raw."""
+HEADER_TRACE = "traceparent"
+"""On the records of a request that is traced: its trace (W3C Trace Context)."""
 DEAD_HEADERS = ("stage", "reason", "detail", "topic", "partition", "offset", "failed_at")
 
 

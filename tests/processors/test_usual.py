@@ -6,6 +6,7 @@ import json
 from contextlib import nullcontext
 from unittest.mock import patch
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -60,7 +61,10 @@ written = st.one_of(
     st.integers(-HOUR, HOUR).map(lambda shift: b"%d" % (NOW + shift)),
     st.sampled_from([b"", b"x", b"0", b"1" * 14, "²".encode(), None]),
 )
-names = st.one_of(st.just(NAMES), st.sampled_from([NAMES[::-1], NAMES[:3], (*NAMES, "origin"), ("origin", *NAMES[1:])]))
+names = st.one_of(
+    st.just(NAMES),
+    st.sampled_from([NAMES[::-1], NAMES[:3], (*NAMES, "origin"), (*NAMES, "traceparent"), ("origin", *NAMES[1:])]),
+)
 
 
 @st.composite
@@ -98,7 +102,8 @@ def test_both_paths_give_the_same_bytes(log: list[FakeRecord], batch: int) -> No
     assert outcome(log, batch, fast=True) == outcome(log, batch, fast=False)
 
 
-def test_the_usual_record_takes_the_fast_path() -> None:
+@pytest.mark.parametrize("more", [(), ("traceparent",)])
+def test_the_usual_record_takes_the_fast_path(more: tuple[str, ...]) -> None:
     body = json.dumps(
         {
             "payload": {
@@ -113,7 +118,7 @@ def test_the_usual_record_takes_the_fast_path() -> None:
             "orgId": "106553778",
         }
     ).encode()
-    headers = [(name, b"%d" % NOW if name == "received" else b"v") for name in NAMES]
+    headers = [(name, b"%d" % NOW if name == "received" else b"v") for name in (*NAMES, *more)]
     world = World([FakeRecord(0, b"k", body, headers)])
     with patch.object(type(world.receipts), "_general", lambda *_: 1 / 0):
         world.finish()
