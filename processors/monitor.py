@@ -90,7 +90,8 @@ class Monitor:
         app = self._processor.app
         if not app.started:
             return
-        recovery: Any = app.tables.recovery
+        tables: Any = app.tables
+        recovery = tables.recovery
         began, ended = recovery._recovery_started_at, recovery._recovery_ended_at  # noqa: SLF001 -- Faust only logs them
         if app.in_recovery and now_s - self._said >= RECOVERY_LINE_EVERY_S:
             self._said = now_s
