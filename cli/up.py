@@ -25,7 +25,10 @@ def _scale(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> di
 @click.command(short_help="Run the whole stack in the foreground.")
 @state_dir_option
 @click.option("--scale", metavar="ROLE=N", multiple=True, callback=_scale, help="How many of a role; repeatable.")
-def command(state_dir: Path | None, scale: dict[str, int]) -> None:
+@click.option(
+    "--brokers", type=click.IntRange(1, 9), help="Nodes of Kafka; with 3, topics have 3 replicas.  [default: 1]"
+)
+def command(state_dir: Path | None, scale: dict[str, int], brokers: int | None) -> None:
     """Run broker, ClickHouse engine and all roles under one supervisor that restarts what dies.
 
     One line that begins with `ready` names the URLs once everything answers. SIGTERM or Ctrl-C drains and ends.
@@ -41,6 +44,6 @@ def command(state_dir: Path | None, scale: dict[str, int]) -> None:
     home = state_dir or settings.state_dir
 
     async def main() -> None:
-        await serve(Stack(home, environ=os.environ, scale=scale), click.echo)
+        await serve(Stack(home, environ=os.environ, scale=scale, brokers=brokers), click.echo)
 
     asyncio.run(main())

@@ -281,6 +281,11 @@ class Settings(BaseModel):
     sandbox_broker: Literal["auto", "kafka", "memory"] = env(
         "SANDBOX_BROKER", "auto", "The sandbox's broker: Apache Kafka, one in memory, or Kafka where it can be had."
     )
+    sandbox_brokers: Annotated[int, Field(ge=1, le=9)] = env(
+        "SANDBOX_BROKERS",
+        1,
+        "Brokers of the sandbox's Kafka. With 3, every topic has 3 replicas, of which 2 must have a record.",
+    )
     sandbox_cache_dir: Path = env(
         "SANDBOX_CACHE_DIR", platformdirs.user_cache_path("receiptstream"), "Where Kafka's jars are kept once resolved."
     )

@@ -1,4 +1,4 @@
-"""The sandbox's broker: one node of Apache Kafka with its data on disk, or a broker in memory where Kafka can't be had.
+"""The sandbox's broker: a node of Apache Kafka with its data on disk, or a broker in memory where Kafka can't be had.
 
 The process becomes the broker (exec): its pid is the broker's own, signals reach it, and the lock on its data
 directory lasts exactly as long as it does.
@@ -6,11 +6,9 @@ directory lasts exactly as long as it does.
 
 from __future__ import annotations
 
-import base64
 import os
 import shutil
 import subprocess
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
@@ -20,15 +18,16 @@ import orjson
 from core import logs
 from core.errors import ConfigError, MissingPartError, PortInUseError, ReceiptstreamError, StateDirInUseError
 from core.settings import Settings
-from sandbox import java
+from sandbox import java, node
 from sandbox.jars import kafka_jars
 from sandbox.kafka_config import log4j_xml, server_properties
 from sandbox.locks import Lock
+from sandbox.node import Node
 from sandbox.ports import LOOPBACK, free_port, is_free
 
 LOCK_WAIT_S = 15.0
+HEAP, HEAP_OF_MANY = "-Xmx1g", "-Xmx400m"
 JVM_FLAGS = (
-    "-Xmx1g",
     "-XX:+UseSerialGC",
     "-XX:+ExitOnOutOfMemoryError",
     "-XX:+PerfDisableSharedMem",  # no files in /tmp that a kill leaves behind
@@ -66,30 +65,34 @@ def describe(state_dir: Path) -> dict[str, str]:
 
 
 def _command(settings: Settings, environ: Mapping[str, str], home: Path, port: int) -> list[str]:
+    given = node.read(home)
     if settings.sandbox_broker == "memory":
         return _memory(home, port, why="SANDBOX_BROKER=memory")
     try:
         runtime, jars = java.find(environ), kafka_jars(settings.sandbox_cache_dir)
     except MissingPartError as error:
-        if settings.sandbox_broker == "kafka" or (home / "formatted").exists():
-            raise  # an empty broker in memory must not stand in for data that is there
+        if settings.sandbox_broker == "kafka" or (home / "formatted").exists() or (given and len(given.voters) > 1):
+            raise  # an empty broker in memory must not stand in for data that is there, nor for one of several
         return _memory(home, port, why=error.message)
-    return _kafka(home, port, runtime, jars)
+    # No client ever sees the controller's port: where nobody else needs it, any free one does at each start.
+    return _kafka(home, port, given or Node(1, {1: free_port()}, node.new_cluster()), runtime, jars)
 
 
-def _kafka(home: Path, port: int, runtime: Path, jars: Path) -> list[str]:
+def _kafka(home: Path, port: int, own: Node, runtime: Path, jars: Path) -> list[str]:
     """Write the configuration, format the data directory once, and return the command of the broker."""
     properties = home / "server.properties"
-    # No client ever sees the controller's port, so that any free one does at each start.
-    properties.write_text(server_properties(port=port, controller_port=free_port(), data=home / "data"))
+    properties.write_text(server_properties(own, port=port, data=home / "data"))
     (home / "log4j2.xml").write_text(log4j_xml())
     scratch = _emptied(home / "tmp")  # the compression libraries unpack themselves into it
     options = [f"-Dlog4j2.configurationFile={(home / 'log4j2.xml').as_uri()}", f"-Djava.io.tmpdir={scratch}"]
-    base = [str(runtime), *JVM_FLAGS, *options, "-cp", f"{jars}/*"]
+    heap = HEAP if len(own.voters) == 1 else HEAP_OF_MANY
+    base = [str(runtime), heap, *JVM_FLAGS, *options, "-cp", f"{jars}/*"]
     if not (home / "formatted").exists():
-        _format(home, [*base, "kafka.tools.StorageTool", "format", "-c", str(properties)])
+        _format(home, [*base, "kafka.tools.StorageTool", "format", "-c", str(properties)], own.cluster)
     _note(home, kind="kafka", java=str(runtime), port=str(port))
-    _log.info("starting Apache Kafka", port=port, java=str(runtime), data=str(home / "data"))
+    _log.info(
+        "starting Apache Kafka", node=own.id, of=len(own.voters), port=port, java=str(runtime), data=str(home / "data")
+    )
     return [*base, "kafka.Kafka", str(properties)]
 
 
@@ -99,10 +102,9 @@ def _emptied(folder: Path) -> Path:
     return folder
 
 
-def _format(home: Path, command: list[str]) -> None:
+def _format(home: Path, command: list[str], cluster: str) -> None:
     """Format the data directory; the mark is written last, so that a killed run formats again."""
     shutil.rmtree(home / "data", ignore_errors=True)
-    cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "A")
     done = subprocess.run(  # noqa: S603 - the Java that was found, our own arguments
         [*command, "-t", cluster], capture_output=True, text=True, check=False
     )

@@ -30,7 +30,12 @@ class Child:
     """The process of an instance. `on_change` is called after every change of what `receipts ps` shows."""
 
     def __init__(
-        self, instance: Instance, environ: Mapping[str, str], log_file: Path, on_change: Callable[[], None]
+        self,
+        instance: Instance,
+        environ: Mapping[str, str],
+        log_file: Path,
+        on_change: Callable[[], None],
+        clock: Path | None = None,
     ) -> None:
         self.instance = instance
         self.state: State = "stopped"
@@ -44,6 +49,7 @@ class Child:
         self._environ = dict(environ)
         self._log_file = log_file
         self._on_change = on_change
+        self._clock = clock
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -116,7 +122,7 @@ class Child:
 
     async def _live(self) -> int:
         """Run the process once and return its exit code."""
-        self._process = process = await spawn(self.instance.role.name, self._environ, self._log_file)
+        self._process = process = await spawn(self.instance.role.name, self._environ, self._log_file, self._clock)
         with suppress(psutil.Error):
             self.created = psutil.Process(process.pid).create_time()
         self._set("starting")
@@ -134,11 +140,17 @@ class Child:
         self._on_change()
 
 
-async def spawn(command: str, environ: Mapping[str, str], log_file: Path) -> asyncio.subprocess.Process:
-    """Start `receipts COMMAND` as a child that dies with this process, in a session of its own, writing to a log."""
+async def spawn(
+    command: str, environ: Mapping[str, str], log_file: Path, clock: Path | None = None
+) -> asyncio.subprocess.Process:
+    """Start `receipts COMMAND` as a child that dies with this process, in a session of its own, writing to a log.
+
+    `clock` is the file of a clock that tests move.
+    """
+    follows = () if clock is None else ("--clock", str(clock))
     with log_file.open("ab") as log:
         return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-m", "sandbox.tether", str(os.getpid()), command),
+            *(sys.executable, "-P", "-m", "sandbox.tether", str(os.getpid()), *follows, command),
             env=dict(environ),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=log,

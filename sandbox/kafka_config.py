@@ -1,36 +1,40 @@
-"""The configuration of the sandbox's Kafka: one node that is broker and controller, on loopback only."""
+"""The configuration of the sandbox's Kafka: nodes that are broker and controller, on loopback only."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from sandbox.node import Node
 from sandbox.ports import LOOPBACK
 
 MIB = 1024 * 1024
 
 
-def server_properties(*, port: int, controller_port: int, data: Path) -> str:
+def server_properties(node: Node, *, port: int, data: Path) -> str:
     """Return the text of `server.properties`.
 
     Acknowledged records are in the operating system's page cache: they survive the death of the process. Flushing is
-    left to the system, as Kafka advises; a production cluster has replicas for the loss of a machine.
+    left to the system, as Kafka advises; what survives the loss of a broker is what the others have too.
     """
+    replicas, in_sync = node.replicas, node.in_sync
     lines = {
         "process.roles": "broker,controller",
-        "node.id": 1,
-        "controller.quorum.voters": f"1@{LOOPBACK}:{controller_port}",
-        "listeners": f"PLAINTEXT://{LOOPBACK}:{port},CONTROLLER://{LOOPBACK}:{controller_port}",
-        "advertised.listeners": f"PLAINTEXT://{LOOPBACK}:{port}",
+        "node.id": node.id,
+        "controller.quorum.voters": ",".join(f"{id_}@{LOOPBACK}:{at}" for id_, at in sorted(node.voters.items())),
+        **_listeners(node, port),
         "controller.listener.names": "CONTROLLER",
         "log.dirs": data,
-        # One node: internal topics have one replica and few partitions.
-        "offsets.topic.replication.factor": 1,
+        # The default of every topic, changelogs and the groups' offsets included.
+        "min.insync.replicas": in_sync,
+        "default.replication.factor": replicas,
+        # One machine: internal topics have few partitions.
+        "offsets.topic.replication.factor": replicas,
         "offsets.topic.num.partitions": 8,
-        "transaction.state.log.replication.factor": 1,
-        "transaction.state.log.min.isr": 1,
+        "transaction.state.log.replication.factor": replicas,
+        "transaction.state.log.min.isr": in_sync,
         "transaction.state.log.num.partitions": 4,
-        "share.coordinator.state.topic.replication.factor": 1,
-        "share.coordinator.state.topic.min.isr": 1,
+        "share.coordinator.state.topic.replication.factor": replicas,
+        "share.coordinator.state.topic.min.isr": in_sync,
         "share.coordinator.state.topic.num.partitions": 1,
         # Topics come from `receipts topics`; a misspelt one must fail.
         "auto.create.topics.enable": "false",
@@ -48,6 +52,22 @@ def server_properties(*, port: int, controller_port: int, data: Path) -> str:
         "broker.heartbeat.interval.ms": 1000,
     }
     return "".join(f"{name}={_escaped(str(value))}\n" for name, value in lines.items())
+
+
+def _listeners(node: Node, port: int) -> dict[str, str]:
+    """Return the listeners: one for all, one for controllers, and one for clients that come by way of a proxy."""
+    listens = [f"PLAINTEXT://{LOOPBACK}:{port}", f"CONTROLLER://{LOOPBACK}:{node.voters[node.id]}"]
+    advertises = [f"PLAINTEXT://{LOOPBACK}:{port}"]
+    if node.front is not None:
+        listens.append(f"FRONT://{LOOPBACK}:{node.front.listens}")
+        advertises.append(f"FRONT://{LOOPBACK}:{node.front.advertises}")
+    protocols = ("PLAINTEXT", "CONTROLLER", "FRONT")
+    return {
+        "listeners": ",".join(listens),
+        "advertised.listeners": ",".join(advertises),
+        "inter.broker.listener.name": "PLAINTEXT",
+        "listener.security.protocol.map": ",".join(f"{name}:PLAINTEXT" for name in protocols),
+    }
 
 
 def _escaped(value: str) -> str:

@@ -41,7 +41,7 @@ ROLES = (
     Role("dashboard", 2, 4.5, "ready", "DASHBOARD_PORT", 8090, "DASHBOARD_HOST", scalable=False, numbered=False),
 )
 BY_NAME = {role.name: role for role in ROLES}
-CONSUMERS = ("processor", "sink")
+CONSUMERS = ("processor", "sink", "notifier")
 """The roles that share the work as members of a consumer group."""
 PARTS = ("broker", "warehouse")
 """The roles that stand in for the user's own Kafka and ClickHouse."""
@@ -99,7 +99,7 @@ def own_environ(name: str, role: Role, port: int, state_dir: Path, spool: Path) 
     if role.name in CONSUMERS:
         # Another stack on the same Kafka must not bear the same name: one would push the other out of the group.
         own["INSTANCE_ID"] = f"{name}@{platform.node()}-{crc32(str(state_dir).encode()):08x}"
-    if role.name == "processor":
+    if role.name == "processor" or (role.name == "broker" and name != "broker"):
         own["STATE_DIR"] = str(state_dir / name)
     if role.name == "ingest" and name != "ingest":
         own["SPOOL_DIR"] = str(spool.with_name(f"{spool.name}-{name}"))

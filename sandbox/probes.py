@@ -47,6 +47,7 @@ async def kafka(bootstrap: str) -> str:
     except (KafkaError, TimeoutError, OSError) as error:
         return f"Kafka at {bootstrap} does not tell its metadata: {error!r}"
     else:
-        return "" if client.cluster.brokers() else f"Kafka at {bootstrap} knows no broker yet"
+        known = {each.port for each in client.cluster.brokers()}
+        return "" if int(port) in known else f"Kafka at {bootstrap} has not joined its cluster yet"
     finally:
         await client.close()

@@ -20,7 +20,7 @@ from core import logs
 from core.errors import ConfigError, DiskFullError, ReceiptstreamError, StateDirInUseError
 from core.kafka import Kafka
 from core.settings import Settings, parse
-from sandbox import broker, endpoints, plan, ports, probes, status
+from sandbox import broker, endpoints, node, plan, ports, probes, shift, status
 from sandbox.child import Child
 from sandbox.locks import Lock
 from sandbox.plan import Instance
@@ -43,8 +43,12 @@ class Stack:
 
     `environ` is what the user set: with KAFKA_BOOTSTRAP_SERVERS or CLICKHOUSE_URL the part is his own and not
     started; a port in it is that port or an error. `roles` limits what is started (the parts included), `scale` says
-    how many of a role. Use it as an async context manager, or `start` and `stop`. `failed` is set when it cannot go on.
+    how many of a role, `brokers` how many nodes Kafka has (else SANDBOX_BROKERS). Use it as an async context manager,
+    or `start` and `stop`. `failed` is set when it cannot go on.
     On Linux a child dies with the thread that started it: run the loop in one that lives as long as the stack.
+    `fronts` are ports by part (`broker`, `broker-2`, `warehouse`): the roles are sent there instead of to the part, and
+    the caller forwards what comes to a broker's `node.json`'s front, or the warehouse's own port.
+    `clocks` is a directory in which each role gets the file of a clock that tests move.
     """
 
     def __init__(
@@ -54,6 +58,9 @@ class Stack:
         environ: Mapping[str, str],
         scale: Mapping[str, int] | None = None,
         roles: Iterable[str] | None = None,
+        brokers: int | None = None,
+        fronts: Mapping[str, int] | None = None,
+        clocks: Path | None = None,
     ) -> None:
         given = {name: value for name, value in environ.items() if value}
         self.state_dir = state_dir.absolute()
@@ -65,6 +72,9 @@ class Stack:
         self._given = given
         self._scale = dict(scale or {})
         self._roles = None if roles is None else set(roles)
+        self._brokers = brokers or self.settings.sandbox_brokers
+        self._fronts = dict(fronts or {})
+        self._clocks = clocks
         self._lock = Lock(self.state_dir / status.LOCK)
         self._instances: list[Instance] = []
         self._children: list[Child] = []
@@ -82,6 +92,8 @@ class Stack:
             if one.role.name == one.name and one.role.name not in plan.PARTS:
                 known[one.role.port_variable] = str(one.port)
         known["DASHBOARD_INGEST_URLS"] = self._ingest_urls
+        if self._clustered:
+            known["REPLICATION_FACTOR"] = self._replicas
         return {name: value for name, value in known.items() if value}
 
     @property
@@ -92,7 +104,9 @@ class Stack:
     @property
     def kafka_bootstrap(self) -> str:
         """Kafka's bootstrap servers, '' when this stack has none."""
-        return self.settings.kafka_bootstrap_servers or self._address("broker")
+        return self.settings.kafka_bootstrap_servers or ",".join(
+            one.address for one in self._instances if one.role.name == "broker"
+        )
 
     @property
     def clickhouse_url(self) -> str:
@@ -152,6 +166,7 @@ class Stack:
         """Start everything and return once everything serves. Raises ReceiptstreamError; then call `stop`."""
         self._take_directory()
         self._instances = self._plan()
+        self._introduce_brokers()
         self._session = aiohttp.ClientSession()
         self._launch(one for one in self._instances if one.role.name in plan.PARTS)
         await self.wait_ready(PARTS_START_S)
@@ -190,6 +205,26 @@ class Stack:
             raise ReceiptstreamError(f"{name} does not run")
         child.kill()
         return pid
+
+    async def scale(self, role: str, number: int) -> None:
+        """Let so many of a role run from now on: start what lacks, drain what is too many, the last ones first.
+
+        Raises ConfigError for a role that is no consumer: others are known to their clients by address.
+        """
+        if role not in plan.CONSUMERS:
+            raise ConfigError(f"{role} cannot be scaled while it runs", fix=f"Roles: {', '.join(plan.CONSUMERS)}")
+        wanted = plan.names(plan.BY_NAME[role], number)
+        there = [child for child in self._children if child.instance.role.name == role]
+        left = [child for child in there if child.instance.name not in wanted]
+        for child in left:
+            self._children.remove(child)
+            self._instances.remove(child.instance)
+        await asyncio.gather(*(child.stop(child.instance.role.drain_s) for child in left))
+        names = {child.instance.name for child in there}
+        more = [self._instance(name, plan.BY_NAME[role], None) for name in wanted if name not in names]
+        self._instances += more
+        self._launch(more)
+        self._changed()
 
     async def wait_ready(self, timeout_s: float = ROLES_START_S) -> None:
         """Wait until every instance serves. Raises ReceiptstreamError naming the one that does not, and why."""
@@ -243,6 +278,8 @@ class Stack:
             external.add("warehouse")
         kept = {row.role: row.port for row in status.read(self.state_dir)}
         numbers = plan.counts(self._scale, available, external)
+        if numbers.get("broker"):
+            numbers["broker"] = self._brokers
         return [
             self._instance(name, plan.BY_NAME[role], kept.get(name))
             for role, number in numbers.items()
@@ -262,6 +299,34 @@ class Stack:
         own = plan.own_environ(name, role, port, self.state_dir, self.settings.spool_path)
         return Instance(name, role, host, port, own)
 
+    def _introduce_brokers(self) -> None:
+        """Tell each broker of the others. Raises ConfigError when the directory holds another number of them."""
+        names = [one.name for one in self._instances if one.role.name == "broker"]
+        homes = {name: self.state_dir / ("" if name == "broker" else name) / "kafka" for name in names}
+        if not names:
+            return
+        known = node.read(homes["broker"])
+        had = len(known.voters) if known is not None else 1
+        if (homes["broker"] / "formatted").exists() and had != len(names):
+            raise ConfigError(
+                f"{self.state_dir} holds the data of a Kafka of {had} brokers, not of {len(names)}",
+                fix=f"Set SANDBOX_BROKERS={had}, or name another directory with --state-dir",
+            )
+        if len(names) > 1 and self.settings.sandbox_broker == "memory":
+            raise ConfigError("SANDBOX_BROKER=memory: there is only one such broker", fix="Set SANDBOX_BROKERS=1")
+        cluster = known.cluster if known is not None else node.new_cluster()
+        voters = {number: self._free() for number in range(1, len(names) + 1)}
+        for number, name in enumerate(names, start=1):
+            front = node.Front(self._free(), self._fronts[name]) if name in self._fronts else None
+            node.write(homes[name], node.Node(number, voters, cluster, front))
+
+    def _free(self) -> int:
+        """Return a free port, kept from others as long as the stack lives."""
+        port = ports.free_port()
+        if (holder := ports.hold(port)) is not None:
+            self._held.append(holder)
+        return port
+
     async def _set_up(self) -> None:
         """Create topics and tables; those of roles that are not here are not asked for."""
         commands = [("topics", self.kafka_bootstrap), ("migrate", self.clickhouse_url)]
@@ -271,15 +336,30 @@ class Stack:
     def _launch(self, instances: Iterable[Instance]) -> None:
         shared = self._child_environ()
         for one in instances:
-            child = Child(one, {**shared, **one.environ}, self._logs / f"{one.name}.log", self._changed)
+            child = Child(
+                one, {**shared, **one.environ}, self._logs / f"{one.name}.log", self._changed, self._clock(one)
+            )
             self._children.append(child)
             child.start().add_done_callback(partial(self._ended, child))
 
+    def _clock(self, one: Instance) -> Path | None:
+        if self._clocks is None or one.role.name in plan.PARTS:
+            return None
+        file = self._clocks / one.name
+        shift.make(file)
+        return file
+
     def _child_environ(self) -> dict[str, str]:
         parts = {"KAFKA_BOOTSTRAP_SERVERS": self.kafka_bootstrap, "CLICKHOUSE_URL": self.clickhouse_url}
+        if fronts := [port for name, port in self._fronts.items() if name.startswith("broker")]:
+            parts["KAFKA_BOOTSTRAP_SERVERS"] = ",".join(f"{ports.LOOPBACK}:{port}" for port in fronts)
+        if "warehouse" in self._fronts:
+            parts["CLICKHOUSE_URL"] = f"http://{ports.LOOPBACK}:{self._fronts['warehouse']}"
         if self.broker_kind == "memory":
             parts["KAFKA_IDEMPOTENCE"] = "false"
         own = {"DASHBOARD_INGEST_URLS": self._ingest_urls}
+        if self._clustered:
+            own["REPLICATION_FACTOR"] = self._replicas
         return {**own, **self._given, **parts, "STATE_DIR": str(self.state_dir), "TZ": "UTC", "PYTHONUNBUFFERED": "1"}
 
     # --- supervision ------------------------------------------------------------------------------------------------
@@ -328,6 +408,14 @@ class Stack:
     def _changed(self) -> None:
         with suppress(OSError):  # a full disk must not end the supervision
             status.write(self.state_dir, self.rows())
+
+    @property
+    def _clustered(self) -> bool:
+        return self._brokers > 1 and not self.settings.kafka_bootstrap_servers
+
+    @property
+    def _replicas(self) -> str:
+        return self._given.get("REPLICATION_FACTOR", str(min(node.FEW, self._brokers)))
 
     @property
     def _ingest_urls(self) -> str:

@@ -1,7 +1,8 @@
 """The first step of every child of the supervisor: tie its life to the supervisor's, then become the role.
 
 `python -P -m sandbox.tether PARENT_PID ROLE…` is `receipts ROLE…` in a process that dies when its parent does, even
-when the parent is killed with SIGKILL: no orphan keeps a port or a file.
+when the parent is killed with SIGKILL: no orphan keeps a port or a file. `PARENT_PID --clock FILE ROLE…` also lets it
+follow a clock that tests move.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ import signal
 import sys
 import threading
 import time
+from pathlib import Path
+
+from sandbox.shift import follow
 
 PR_SET_PDEATHSIG = 1
 POLL_S = 0.5
@@ -37,7 +41,11 @@ def _watch(parent: int) -> None:
 def main() -> None:
     """Read the parent's pid, tie, and run the command line that follows it."""
     tie(int(sys.argv[1]))
-    sys.argv = ["receipts", *sys.argv[2:]]
+    rest = sys.argv[2:]
+    if rest[0] == "--clock":
+        follow(Path(rest[1]))
+        rest = rest[2:]
+    sys.argv = ["receipts", *rest]
     from cli.main import main as receipts  # noqa: PLC0415 - the tie comes first: imports take a while
 
     receipts()

@@ -23,6 +23,7 @@ from core.settings import parse
 from sandbox import java
 from sandbox.jars import kafka_jars
 from sandbox.kafka_config import server_properties
+from sandbox.node import Node
 from sandbox.ports import free_port
 from tests.deploy.authority import Authority, Certificate
 
@@ -89,7 +90,7 @@ def secured_kafka(home: Path, users: Iterable[str]) -> Iterator[Secured]:
     inside, sasl, mutual, controller = (free_port() for _ in range(4))
     properties = home / "server.properties"
     properties.write_text(
-        server_properties(port=inside, controller_port=controller, data=home / "data")
+        server_properties(Node(1, {1: controller}, ""), port=inside, data=home / "data")
         + _listeners(inside, sasl, mutual, controller)
         + _security(home, authority, users)
     )
