@@ -88,7 +88,7 @@ async def chain(own_stack: tuple[Up, Sent]) -> AsyncIterator[Chain]:
 @pytest.fixture(scope="session")
 def processor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Apart]:
     """Start a chain with some traffic, and its processor beside it."""
-    with Up(tmp_path_factory.mktemp("apart"), scale={"processor": 0}) as stack:
+    with Up(tmp_path_factory.mktemp("apart"), scale={"processor": 0, "notifier": 0}) as stack:
         found = Apart(stack)
         found.start()
         traffic = Traffic(now_ms=now_ms(), messages=400, seed=3, broken=2)

@@ -35,7 +35,7 @@ ANSWER_S = 5.0
 
 @pytest.fixture
 def up(tmp_path: Path) -> Iterator[Up]:
-    with Up(tmp_path, {"INGEST_ACK_TIMEOUT_MS": "1000"}) as stack:
+    with Up(tmp_path, {"INGEST_ACK_TIMEOUT_MS": "1000"}, {"dashboard": 0, "notifier": 0}) as stack:
         yield stack
 
 

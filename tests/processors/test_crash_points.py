@@ -27,7 +27,7 @@ from sandbox.simulator.direct import load
 from schemas import topics
 from schemas.times import to_iso
 from tests.processors.test_batched import read
-from tests.stack import Up, clean_environ, run
+from tests.stack import Up, clean_environ, no_roles, run
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
@@ -39,7 +39,7 @@ PROCESSOR_POINTS = [name for name in failpoints.NAMES if not name.startswith(("s
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     """Start a Kafka with the pipeline's topics and no role but ours: its raw topic must hold nothing else."""
-    with Up(tmp_path_factory.mktemp("crash"), scale=dict.fromkeys(("ingest", "processor"), 0)) as up:
+    with Up(tmp_path_factory.mktemp("crash"), scale=no_roles()) as up:
         yield up
 
 

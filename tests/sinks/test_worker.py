@@ -20,7 +20,7 @@ from core.settings import parse
 from schemas import topics
 from sinks.migrate import migrate, released
 from tests.sandbox.role import Role
-from tests.stack import Up
+from tests.stack import Up, no_roles
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]
 
@@ -30,7 +30,7 @@ DEADLINE_S = 60
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     """Start a Kafka and a ClickHouse of our own: the topics' names are fixed, and tests stop these parts."""
-    with Up(tmp_path_factory.mktemp("sinks"), scale=dict.fromkeys(("ingest", "processor", "sink"), 0)) as up:
+    with Up(tmp_path_factory.mktemp("sinks"), scale=no_roles()) as up:
         yield up
 
 
