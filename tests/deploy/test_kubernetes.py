@@ -90,14 +90,23 @@ def test_a_role_is_probed_where_it_answers(made: dict[str, Any]) -> None:
 def test_every_role_has_a_service_and_a_budget_for_disruptions() -> None:
     names = {made["metadata"]["name"] for made in ROLES}
     assert names == {"ingest", "processor", "sink", "notifier", "dashboard"}
-    for kind in ("Service", "PodDisruptionBudget"):
-        assert {made["metadata"]["name"] for made in of(kind)} == names
-    for service in of("Service"):
-        (container,) = PODS[service["metadata"]["name"]]["spec"]["containers"]
-        (port,) = service["spec"]["ports"]
+    services = {made["metadata"]["name"]: made["spec"] for made in of("Service")}
+    assert {made["metadata"]["name"] for made in of("PodDisruptionBudget")} == names
+    assert set(services) - {"ingest-pods"} == names
+    for service in services.values():
+        (container,) = PODS[service["selector"]["app.kubernetes.io/name"]]["spec"]["containers"]
+        (port,) = service["ports"]
         assert port["targetPort"] in {each["name"] for each in container["ports"]}
     for made in of("StatefulSet"):
-        assert made["spec"]["serviceName"] == made["metadata"]["name"]
+        assert services[made["spec"]["serviceName"]]["selector"] == made["spec"]["selector"]["matchLabels"]
+
+
+def test_the_dashboard_asks_every_ingress_by_its_own_name() -> None:
+    (ingest,) = [made["spec"] for made in of("StatefulSet") if made["metadata"]["name"] == "ingest"]
+    headless = [made["metadata"]["name"] for made in of("Service") if made["spec"].get("clusterIP") == "None"]
+    assert ingest["serviceName"] in headless
+    urls = [f"http://ingest-{number}.{ingest['serviceName']}:8080" for number in range(ingest["replicas"])]
+    assert CONFIG["DASHBOARD_INGEST_URLS"].split(",") == urls
 
 
 def test_scaling_follows_the_groups_and_stays_within_the_partitions() -> None:
