@@ -178,22 +178,16 @@ class Alerts:
 
         `message` is its key and its session id as the source wrote it; `known` holds the fact already.
         """
-        key, session = message
-        if known & (1 << rank * rules.FACT_BITS) - 1 and not self._quiet_below(place, key, rank, at.received, known):
+        if known & (1 << rank * rules.FACT_BITS) - 1 and not self._quiet_below(
+            place, message[0], rank, at.received, known
+        ):
             return False
-        plans = self._of_rank[rank]
-        if not plans:
+        if not self._of_rank[rank]:
             return True
         time, received, _ = at
         if known >> (rank + 1) * rules.FACT_BITS or received > time + self._soonest[rank] + EXPIRED_AFTER_MS:
             return False
-        for rule in plans:
-            if _concerns(rule.rule.orgs, place.org_id):
-                number = place.tags.get(rule.number)
-                if number is None:
-                    tag = (rule.number, place.org_id, place.channel_id)
-                    number = place.tags[rule.number] = self._deadlines.number_of(tag)
-                self._deadlines.add_numbered(max(time + rule.after, received), number, key, session)
+        self.plan_again(place, message, rank, time, received)
         return True
 
     def _quiet_below(self, place: Place, key: MessageKey, rank: int, received: int, known: int) -> bool:
@@ -307,6 +301,20 @@ class Alerts:
             if told.received <= due + EXPIRED_AFTER_MS and _concerns(rule.rule.orgs, told.org_id):
                 tag = (rule.number, told.org_id, told.channel_id)
                 self._deadlines.add(max(due, told.received), tag, told.key, told.session_id)
+
+    def plan_again(
+        self, place: Place, message: tuple[MessageKey, int | str | None], rank: int, time: int, received: int
+    ) -> None:
+        """Plan the deadlines of a fact; whether they still hold is asked when they come due. As `restore_fact`."""
+        key, session = message
+        for rule in self._of_rank[rank]:
+            due = time + rule.after
+            if received <= due + EXPIRED_AFTER_MS and _concerns(rule.rule.orgs, place.org_id):
+                number = place.tags.get(rule.number)
+                if number is None:
+                    tag = (rule.number, place.org_id, place.channel_id)
+                    number = place.tags[rule.number] = self._deadlines.number_of(tag)
+                self._deadlines.add_numbered(max(due, received), number, key, session)
 
     # --- rules that are new -----------------------------------------------------------------------------------------
 

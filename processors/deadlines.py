@@ -87,14 +87,18 @@ class Deadlines:
         """Remember a deadline of a numbered tag; the session id as the source wrote it. In fewer steps than `add`."""
         minute = self._minutes.get(due // MINUTE_MS)
         # A number's text is its own, so that it need not be made first.
-        if minute is None or type(key) is not int or type(session) is not int or not 0 < session < _LARGEST:
+        if type(session) is int and 0 < session < _LARGEST:
+            word: int | None = session
+        else:
+            word = _word_of("" if session is None else str(session))
+        if minute is None or type(key) is not int or word is None:
             self.add(due, self._tags[place], key, "" if session is None else str(session))
         elif key < _WORD and place < _TAGS and due >= self._near_until:
             minute.keys.append(key)
-            minute.sessions.append(session)
+            minute.sessions.append(word)
             minute.tags.append(place)
         else:
-            self.add(due, self._tags[place], key, str(session))
+            self.add(due, self._tags[place], key, "" if session is None else str(session))
 
     def _begin(self, number: int) -> _Minute:
         minute = self._minutes[number] = _Minute()

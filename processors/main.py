@@ -38,7 +38,7 @@ def run(settings: Settings) -> None:
     """
     # State is millions of small objects that live for days: walking them again and again would be half the work.
     failpoints.arm(settings.failpoint)
-    gc.set_threshold(200_000, 50, 1000)
+    gc.set_threshold(1_000_000, 50, 1000)
     uvloop.run(_run(settings))
 
 

@@ -1,20 +1,22 @@
-"""A channel as the fast path meets it again and again: what was looked up for it once."""
+"""A channel as the fast paths meet it again and again: what was looked up for it once."""
 
 from __future__ import annotations
 
+from typing import Final
+
 from processors.windows import Partial
+
+_MOST: Final = 100_000
 
 
 class Place:
     """One channel's texts, the window that its last record was counted in, and its alerts' tags."""
 
-    __slots__ = ("channel_id", "org_id", "partial", "plain", "stamp", "start", "tags")
+    __slots__ = ("channel_id", "org_id", "partial", "stamp", "start", "tags")
 
     def __init__(self, org_id: str, channel_id: str) -> None:
         self.org_id = org_id
         self.channel_id = channel_id
-        self.plain = not {":", "%"} & {*org_id, *channel_id}
-        """Whether both stand for themselves in a Kafka key."""
         self.start = -1
         """Start of the minute of `partial`, epoch ms."""
         self.stamp = -1
@@ -22,3 +24,24 @@ class Place:
         self.partial = Partial()
         self.tags: dict[int, int] = {}
         """Numbers of its deadlines' tags, by rule number."""
+
+
+class Places:
+    """The places by org and channel id as they are written: a number and its text are two, of one channel."""
+
+    def __init__(self) -> None:
+        self._places: dict[tuple[int | str, int | str | None], Place] = {}
+
+    def of(self, org: int | str, channel: int | str | None) -> Place:
+        """Return the place of a channel; None is the one without an id."""
+        place = self._places.get((org, channel))
+        if place is None:
+            if len(self._places) >= _MOST:
+                self._places.clear()
+            place = self._places[org, channel] = Place(text_of(org), text_of(channel))
+        return place
+
+
+def text_of(value: int | str | None) -> str:
+    """Return an id as text, '' where there is none."""
+    return value if type(value) is str else "" if value is None else str(value)

@@ -21,8 +21,10 @@ from processors.alerts import Alerts, Told, encode_alert
 from processors.expiry import MessageKey
 from processors.outputs import Outputs
 from processors.partials import Partials
+from processors.places import Places
 from processors.ports import Outbox, Record
 from processors.reading import Raw, clocks_of, read_headers, transition_row
+from processors.rebuild import Rebuild
 from processors.rules import Applied, Duplicate
 from processors.state import MemoryState, Place, State, message_key, statuses
 from processors.tally import Tally
@@ -76,7 +78,9 @@ class Receipts:
         self._abilities = Abilities()
         self.alerts = Alerts(watch, self._abilities, self.state.ladder)
         self._adopted = False
-        self._usual = Usual(partition, self.state, self.partials, self.alerts, self._abilities)
+        places = Places()
+        self._usual = Usual(partition, self.state, self.partials, self.alerts, self._abilities, places)
+        self._rebuild = Rebuild(self.state, self.alerts, places)
         for name, value in self.state.alerts():
             self.alerts.restore(name, value)
         for org_id, key, known, place in self.state.newest():
@@ -97,6 +101,8 @@ class Receipts:
 
     def restore_fact(self, key: bytes, value: bytes | None) -> None:
         """Apply a record of the messages changelog; None forgets the fact or alert."""
+        if self._rebuild.take(key, value):
+            return
         if self.alerts.restore(key, value):
             self.state.keep_alert(key, value)
             return

@@ -19,7 +19,7 @@ from processors.codec import encode_fact
 from processors.expiry import MessageKey
 from processors.outputs import Outputs
 from processors.partials import Partials
-from processors.places import Place
+from processors.places import Place, Places, text_of
 from processors.ports import Record
 from processors.state import State, message_key
 from processors.tally import Tally
@@ -42,26 +42,28 @@ _TRACED: Final = len(_HEADERS) + 1
 _LONGEST_TIME: Final = 13
 _ZOHO_TIME: Final = len("2025-10-09T07:27:19.394Z")
 _WORDS: Final = 10**20
-_MOST_PLACES: Final = 100_000
 _encode = msgspec.json.Encoder().encode
-
-
-def _text(value: int | str | None) -> str:
-    return value if type(value) is str else "" if value is None else str(value)
 
 
 class Usual:
     """The fast path of one raw partition, on the parts of its engine."""
 
-    def __init__(self, partition: int, state: State, partials: Partials, alerts: Alerts, abilities: Abilities) -> None:
+    def __init__(  # noqa: PLR0917 -- the parts of one engine
+        self,
+        partition: int,
+        state: State,
+        partials: Partials,
+        alerts: Alerts,
+        abilities: Abilities,
+        places: Places,
+    ) -> None:
         self.tally = Tally()
         self._partition = partition
         self._state = state
         self._partials = partials
         self._alerts = alerts
         self._abilities = abilities
-        self._places: dict[tuple[int | str, int | str | None], Place] = {}
-        """By org and channel id as the source writes them."""
+        self._places = places
         # The last received time as it was written, in epoch ms, and as ISO text: a request's records share it.
         self._written: bytes | None = b""
         self._received = 0
@@ -82,7 +84,7 @@ class Usual:
         time = parse_iso(told.updatedTime)
         if rank is None or time is None or len(told.updatedTime) != _ZOHO_TIME or told.updatedTime[-1] != "Z":
             return 0
-        place = self._places.get((envelope.orgId, payload.channelId)) or self._place(envelope.orgId, payload.channelId)
+        place = self._places.of(envelope.orgId, payload.channelId)
         org = place.org_id
         message = str(payload.messageId)
         key: MessageKey = payload.messageId
@@ -104,10 +106,10 @@ class Usual:
         after = known
         if not known >> rank * rules.FACT_BITS & rules.FACT_MASK:  # else it is this very record, after a crash
             after = known | rules.pack(time, record.offset, received) << rank * rules.FACT_BITS
-            self._state.put(org, key, known, after, (place.channel_id, _text(payload.sessionId)))
+            self._state.put(org, key, known, after, (place.channel_id, text_of(payload.sessionId)))
         self._abilities.learn_status(org, place.channel_id, rank, record.offset)
         if not self._alerts.told_usual(place, (key, payload.sessionId), rank, at, after):
-            first = Told(org, key, place.channel_id, _text(payload.sessionId), rank, time, received, record.offset)
+            first = Told(org, key, place.channel_id, text_of(payload.sessionId), rank, time, received, record.offset)
             self._alerts.told(first, after, out.kept, out.alerts)
         self.tally.applied += 1
         self._partials.count_usual(place, at, rank, outcome, watermark)
@@ -118,7 +120,7 @@ class Usual:
     ) -> None:
         """Append the transition and the fact."""
         told = envelope.payload.messageNewStatus
-        session = _text(envelope.payload.sessionId)
+        session = text_of(envelope.payload.sessionId)
         event_time = parse_epoch(envelope.eventTime)
         row = Transition(
             place.org_id,
@@ -144,12 +146,6 @@ class Usual:
             join(place.org_id, message, told.status),
             encode_fact(at.time, at.offset, at.received, place.channel_id, session),
         )
-
-    def _place(self, org: int | str, channel: int | str | None) -> Place:
-        if len(self._places) >= _MOST_PLACES:
-            self._places.clear()
-        place = self._places[org, channel] = Place(_text(org), _text(channel))
-        return place
 
     def _receive(self, headers: Sequence[tuple[str, bytes | None]]) -> int:
         """Return the received time in the ingress's own headers, 0 where the headers are others."""

@@ -47,9 +47,8 @@ async def replaced(up: Up, folder: Path, old: Role, name: str, **more: str) -> R
     return new
 
 
-async def test_processors_replaced_one_at_a_time_under_load_lose_and_double_nothing(
-    alone: Up, tmp_path: Path, store: str = "rocksdb"
-) -> None:
+async def test_processors_replaced_one_at_a_time_under_load_lose_and_double_nothing(alone: Up, tmp_path: Path) -> None:
+    store = "rocksdb"
     traffic = Traffic(now_ms=now_ms(), messages=4000, duplicates=0.1, reorder=0.1, missing=0.1, seed=len(store))
     every = [event for event in events(traffic) if event.kind]
     names = ("p-1", "p-2")
