@@ -42,6 +42,38 @@ class Batch(NamedTuple):
         )
 
 
+class Load(NamedTuple):
+    """Batches of several partitions of one topic, inserted at once: an insert costs as much as thousands of rows."""
+
+    batches: tuple[Batch, ...]
+
+    @property
+    def topic(self) -> str:
+        """The topic of all of them."""
+        return self.batches[0].topic
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return sum(len(batch.lines) for batch in self.batches)
+
+    def body(self) -> bytes:
+        """Return the lines."""
+        return b"\n".join(batch.body() for batch in self.batches if batch.lines)
+
+    def token(self) -> str:
+        """Return what makes a repeated insert of the same rows one insert."""
+        return ";".join(batch.token() for batch in self.batches if batch.lines)
+
+    def halves(self) -> tuple[Load, Load]:
+        """Split, to find the row that is refused: between partitions, and a single one in the middle."""
+        filled = tuple(batch for batch in self.batches if batch.lines)
+        if len(filled) == 1:
+            one, other = filled[0].halves()
+            return Load((one,)), Load((other,))
+        return Load(filled[: len(filled) // 2]), Load(filled[len(filled) // 2 :])
+
+
 class Buffer:
     """Records of one topic partition that wait for their insert. Times are a monotonic clock's seconds."""
 
@@ -78,9 +110,9 @@ class Buffer:
             return False
         return len(self._records) >= rows or self.bytes >= MAX_BYTES or now >= self.since + age
 
-    def take(self, topic: str, *, rows: int, now: float) -> Batch:
-        """Take up to `rows` records or MAX_BYTES, oldest first; at least one."""
-        number = self._fitting(rows)
+    def take(self, topic: str, *, rows: int, now: float, size: int = MAX_BYTES) -> Batch:
+        """Take up to `rows` records or `size` bytes, oldest first; at least one."""
+        number = self._fitting(max(rows, 1), size)
         records, lines = self._records[:number], self._lines[:number]
         del self._records[:number], self._lines[:number]
         self.bytes -= _size(lines)
@@ -96,13 +128,13 @@ class Buffer:
             records[-1].offset,
         )
 
-    def _fitting(self, rows: int) -> int:
-        """Return how many of the oldest records, up to `rows`, have no more than MAX_BYTES; at least one."""
+    def _fitting(self, rows: int, size: int) -> int:
+        """Return how many of the oldest records, up to `rows`, have no more than `size` bytes; at least one."""
         rows = min(rows, len(self._records))
-        if self.bytes <= MAX_BYTES:
+        if self.bytes <= size:
             return rows
         sizes = accumulate(len(line) if isinstance(line, bytes) else 0 for line in islice(self._lines, rows))
-        return max(1, sum(1 for _ in takewhile(MAX_BYTES.__ge__, sizes)))
+        return max(1, sum(1 for _ in takewhile(size.__ge__, sizes)))
 
 
 def _size(lines: Sequence[Line]) -> int:

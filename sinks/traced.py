@@ -1,10 +1,10 @@
-"""Inserts with traces: a span for each batch that holds records of a sampled request."""
+"""Inserts with traces: a span for each one that holds records of a sampled request."""
 
 from __future__ import annotations
 
 from core.clickhouse import ClickHouse
 from core.tracing import Tracer
-from sinks.batch import Batch
+from sinks.batch import Load
 from sinks.rows import TARGETS
 from sinks.writer import Parking, Writer
 
@@ -16,16 +16,12 @@ class TracedWriter(Writer):
         super().__init__(clickhouse, parking)
         self._tracer = tracer
 
-    async def write(self, batch: Batch) -> None:
-        """Insert a batch's rows within a span."""
-        table = TARGETS[batch.topic].table
+    async def write(self, load: Load) -> None:
+        """Insert a load's rows within a span."""
+        table = TARGETS[load.topic].table
         with self._tracer.batch(
             f"insert {table}",
-            batch.records,
-            {
-                "messaging.destination.name": batch.topic,
-                "messaging.destination.partition.id": str(batch.partition),
-                "messaging.batch.message_count": len(batch.lines),
-            },
+            [record for batch in load.batches for record in batch.records],
+            {"messaging.destination.name": load.topic, "messaging.batch.message_count": load.rows},
         ):
-            await super().write(batch)
+            await super().write(load)

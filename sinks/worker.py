@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
@@ -13,7 +13,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError
 
 from core import failpoints, logs
 from core.settings import Settings
-from sinks.batch import MAX_BYTES, Buffer
+from sinks.batch import MAX_BYTES, Batch, Buffer, Load
 from sinks.rows import TARGETS
 from sinks.writer import Writer
 
@@ -77,7 +77,7 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is un
             self._begin_inserts()
             if self._failed is not None:
                 raise self._failed
-        await self._finish(list(self._buffers))
+        await self._finish()
 
     async def _read(self) -> None:
         self._pause_what_is_ahead()
@@ -104,11 +104,28 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is un
     def _begin_inserts(self, *, all_of_it: bool = False) -> None:
         loop = asyncio.get_running_loop()
         now = loop.time()
+        for tps in self._together():
+            ages = [0 if all_of_it else self._patience(tp) for tp in tps]
+            if any(self._buffers[tp].due(now, rows=self._rows, age=age) for tp, age in zip(tps, ages, strict=True)):
+                task = loop.create_task(self._insert(tps))
+                self._inserts.update(dict.fromkeys(tps, task))
+                task.add_done_callback(partial(self._inserted, tps))
+
+    def _together(self) -> Iterator[list[TopicPartition]]:
+        """Yield partitions that wait, those of a topic together as long as they are no more than one insert."""
+        waiting: dict[str, list[TopicPartition]] = {}
         for tp, buffer in self._buffers.items():
-            if tp in self._inserts or not buffer.due(now, rows=self._rows, age=0 if all_of_it else self._patience(tp)):
-                continue
-            task = self._inserts[tp] = loop.create_task(self._insert(tp, buffer))
-            task.add_done_callback(partial(self._inserted, tp))
+            if buffer and tp not in self._inserts:
+                waiting.setdefault(tp.topic, []).append(tp)
+        for tps in waiting.values():
+            group, rows, size = list[TopicPartition](), 0, 0
+            for tp in tps:
+                rows, size = rows + len(self._buffers[tp]), size + self._buffers[tp].bytes
+                if group and (rows > self._rows or size > MAX_BYTES):
+                    yield group
+                    group, rows, size = [], len(self._buffers[tp]), self._buffers[tp].bytes
+                group.append(tp)
+            yield group
 
     def _patience(self, tp: TopicPartition) -> float:
         """Return how long rows wait for their insert to fill, in seconds.
@@ -120,52 +137,58 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is un
         behind = end is not None and end - buffer.next_offset >= max(len(buffer), FEW)
         return self._age * CATCHING_UP if behind else self._age
 
-    async def _insert(self, tp: TopicPartition, buffer: Buffer) -> None:
+    async def _insert(self, tps: list[TopicPartition]) -> None:
         async with self._slots:
             now = asyncio.get_running_loop().time()
-            batch = buffer.take(tp.topic, rows=self._rows, now=now)
-            await self._writer.write(batch)
+            batches: list[Batch] = []
+            rows, size = self._rows, MAX_BYTES
+            for tp in tps:
+                # What came while this waited for its slot need not fit any more.
+                if rows > 0 and size > 0:
+                    batches.append(batch := self._buffers[tp].take(tp.topic, rows=rows, now=now, size=size))
+                    rows, size = rows - len(batch.lines), size - sum(map(len, batch.lines))
+            await self._writer.write(Load(tuple(batches)))
             failpoints.hit("sink.inserted")
-            await self._commit(tp, batch.last + 1)
+            await self._commit({TopicPartition(each.topic, each.partition): each.last + 1 for each in batches})
 
-    async def _commit(self, tp: TopicPartition, offset: int) -> None:
+    async def _commit(self, offsets: dict[TopicPartition, int]) -> None:
         try:
-            await self._consumer.commit({tp: offset})
+            await self._consumer.commit(offsets)
         except (CommitFailedError, IllegalStateError) as error:
-            # The partition has moved; its new owner inserts the same rows again, which changes nothing.
-            log.warning("commit_refused", topic=tp.topic, partition=tp.partition, error=repr(error))
+            # Partitions have moved; their new owner inserts the same rows again, which changes nothing.
+            log.warning("commit_refused", partitions=len(offsets), error=repr(error))
 
-    def _inserted(self, tp: TopicPartition, done: asyncio.Task[None]) -> None:
-        if self._inserts.get(tp) is done:
-            del self._inserts[tp]
+    def _inserted(self, tps: list[TopicPartition], done: asyncio.Task[None]) -> None:
+        for tp in tps:
+            if self._inserts.get(tp) is done:
+                del self._inserts[tp]
         if not done.cancelled() and done.exception() is not None:
             self._failed = done.exception()
 
-    async def _finish(self, tps: Iterable[TopicPartition]) -> None:
-        """Insert and commit what these partitions have waiting; what takes too long is left to the next owner."""
-        wanted = set(tps)
+    async def _finish(self) -> None:
+        """Insert and commit what is waiting; what takes too long is left to the next owner."""
         deadline = asyncio.get_running_loop().time() + FINISH_S
         while asyncio.get_running_loop().time() < deadline and self._failed is None:
             if self._writer.trouble:
                 break
             self._begin_inserts(all_of_it=True)
-            under_way = [task for tp, task in self._inserts.items() if tp in wanted]
-            if not under_way:
+            if not self._inserts:
                 break
-            await asyncio.wait(under_way, timeout=deadline - asyncio.get_running_loop().time())
-        for tp in wanted:
-            task = self._inserts.pop(tp, None)
-            if task is not None:
-                task.cancel()
-                await asyncio.wait((task,))
-            self._buffers.pop(tp, None)
+            await asyncio.wait(set(self._inserts.values()), timeout=deadline - asyncio.get_running_loop().time())
+        under_way = set(self._inserts.values())
+        for task in under_way:
+            task.cancel()
+        if under_way:
+            await asyncio.wait(under_way)
+        self._inserts.clear()
+        self._buffers.clear()
 
     # --- rebalance --------------------------------------------------------------------------------------------------
 
-    async def on_partitions_revoked(self, revoked: Any) -> None:
-        """Finish what was begun, and forget the rest: the next owner begins at the commit."""
+    async def on_partitions_revoked(self, _: Any) -> None:
+        """Finish what was begun, and forget the rest: the next owner begins at the commit. All partitions go."""
         self._assigned = False
-        await self._finish([tp for tp in self._buffers if tp in revoked])
+        await self._finish()
 
     async def on_partitions_assigned(self, assigned: Any) -> None:
         """Begin at the commits."""

@@ -11,7 +11,7 @@ from core import logs, metrics
 from core.clickhouse import ClickHouse
 from core.errors import WarehouseRefusedError, WarehouseUnavailableError
 from schemas import topics
-from sinks.batch import Batch
+from sinks.batch import Batch, Load
 from sinks.rows import TARGETS, Unusable
 
 log = logs.get(__name__)
@@ -42,28 +42,30 @@ class Writer:
         self.trouble = ""
         """Why ClickHouse does not take rows now; '' when it does."""
 
-    async def write(self, batch: Batch) -> None:
-        """Insert a batch's rows and park what cannot be a row."""
-        for record, unusable in batch.unusable:
-            await self._park(batch, record, unusable)
-        if batch.lines:
-            await self._insert(batch)
-            metrics.SINK_ROWS.labels(TARGETS[batch.topic].table).inc(len(batch.lines))
+    async def write(self, load: Load) -> None:
+        """Insert a load's rows and park what cannot be a row."""
+        for batch in load.batches:
+            for record, unusable in batch.unusable:
+                await self._park(batch, record, unusable)
+        if load.rows:
+            await self._insert(load)
+            metrics.SINK_ROWS.labels(TARGETS[load.topic].table).inc(load.rows)
 
-    async def _insert(self, batch: Batch) -> None:
-        refused = await self._until_answered(batch)
+    async def _insert(self, load: Load) -> None:
+        refused = await self._until_answered(load)
         if refused is None:
             return
-        if len(batch.lines) == 1:
+        if load.rows == 1:
+            (batch,) = (batch for batch in load.batches if batch.lines)
             await self._park(batch, batch.records[0], Unusable("refused", str(refused)))
             return
-        for half in batch.halves():
+        for half in load.halves():
             await self._insert(half)
 
-    async def _until_answered(self, batch: Batch) -> WarehouseRefusedError | None:
+    async def _until_answered(self, load: Load) -> WarehouseRefusedError | None:
         """Insert the same bytes with the same token until ClickHouse acknowledges (None) or refuses these rows."""
-        table = TARGETS[batch.topic].table
-        body, token = batch.body(), batch.token()
+        table = TARGETS[load.topic].table
+        body, token = load.body(), load.token()
         pause = FIRST_PAUSE_S
         while True:
             try:

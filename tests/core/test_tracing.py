@@ -21,7 +21,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
 from core.settings import parse
 from core.tracing import MOST_LINKS, TRACEPARENT, Tracer, tracing
 from processors.traced import TracedStep, traced
-from sinks.batch import Batch
+from sinks.batch import Batch, Load
 from sinks.traced import TracedWriter
 from tests.ingest.conftest import Serve
 from tests.ingest.kafka import Reader
@@ -125,7 +125,7 @@ async def test_an_insert_is_a_span() -> None:
     parking: Any = None
     only: Any = SimpleNamespace(offset=5, headers=[(TRACEPARENT, PARENT.encode())])
     batch = Batch("im.events.raw", 1, [only], [b"{}"], [], 5, 5)
-    await TracedWriter(clickhouse, parking, written.tracer).write(batch)
+    await TracedWriter(clickhouse, parking, written.tracer).write(Load((batch,)))
     assert [lines for _, lines in inserted] == [b"{}"]
     assert written.spans[0].attributes["messaging.batch.message_count"] == 1
 

@@ -6,13 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
+from aiokafka import TopicPartition
 from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import WarehouseRefusedError, WarehouseUnavailableError
+from core.settings import parse
 from schemas import topics
-from sinks.batch import MAX_BYTES, Batch, Buffer
+from sinks.batch import MAX_BYTES, Batch, Buffer, Load
 from sinks.rows import Target, Unusable
+from sinks.worker import Worker
 from sinks.writer import Writer
 from tests.sinks.test_rows import Record
 
@@ -60,25 +63,38 @@ async def no_sleep(_: float) -> None:
     return
 
 
-def batch_of(*lines: bytes, topic: str = topics.TRANSITIONS) -> Batch:
-    records = [Record(line, offset=offset) for offset, line in enumerate(lines)]
-    return Batch(topic, 1, records, lines, [], 0, len(lines) - 1)
+def batch_of(*lines: bytes, topic: str = topics.TRANSITIONS, partition: int = 1, first: int = 0) -> Batch:
+    records = [Record(line, offset=offset) for offset, line in enumerate(lines, start=first)]
+    return Batch(topic, partition, records, lines, [], first, first + len(lines) - 1)
+
+
+def load_of(*lines: bytes, topic: str = topics.TRANSITIONS) -> Load:
+    return Load((batch_of(*lines, topic=topic),))
 
 
 async def test_a_batch_is_tried_again_with_the_same_bytes_and_token() -> None:
     warehouse = Warehouse(away=3)
-    await Writer(warehouse, Parked(), no_sleep).write(batch_of(b"a", b"b"))
+    await Writer(warehouse, Parked(), no_sleep).write(load_of(b"a", b"b"))
     assert warehouse.tried == [(b"a\nb", "im.transitions-1-0-1")] * 4
     assert warehouse.inserted == [(b"a\nb", "im.transitions-1-0-1")]
 
 
-@given(st.lists(st.sampled_from([b"good", b"bad"]), min_size=1, max_size=20))
-async def test_every_good_row_is_stored_once_and_every_bad_one_parked(lines: list[bytes]) -> None:
+async def test_partitions_are_inserted_together_under_a_token_of_all() -> None:
+    warehouse = Warehouse()
+    load = Load((batch_of(b"a", b"b"), batch_of(partition=2), batch_of(b"c", partition=3, first=5)))
+    await Writer(warehouse, Parked(), no_sleep).write(load)
+    assert warehouse.inserted == [(b"a\nb\nc", "im.transitions-1-0-1;im.transitions-3-5-5")]
+
+
+@given(st.lists(st.lists(st.sampled_from([b"good", b"bad"]), max_size=12), min_size=1, max_size=4))
+async def test_every_good_row_is_stored_once_and_every_bad_one_parked(parts: list[list[bytes]]) -> None:
     warehouse, parked = Warehouse(), Parked()
-    await Writer(warehouse, parked, no_sleep).write(batch_of(*lines))
+    batches = [batch_of(*lines, partition=number, first=100 * number) for number, lines in enumerate(parts)]
+    await Writer(warehouse, parked, no_sleep).write(Load(tuple(batches)))
+    every = [(100 * number + place, line) for number, lines in enumerate(parts) for place, line in enumerate(lines)]
     stored = [line for body, _ in warehouse.inserted for line in body.split(b"\n")]
-    assert stored == [line for line in lines if line == b"good"]
-    assert parked.offsets == [offset for offset, line in enumerate(lines) if line == b"bad"]
+    assert stored == [line for _, line in every if line == b"good"]
+    assert parked.offsets == [offset for offset, line in every if line == b"bad"]
     tokens = [token for _, token in warehouse.inserted]
     assert len(tokens) == len(set(tokens))
 
@@ -91,21 +107,21 @@ async def test_a_table_that_is_missing_parks_nothing() -> None:
     warehouse, parked = Missing(), Parked()
     warehouse.table_is_well = False
     writer = Writer(warehouse, parked, no_sleep)
-    await writer.write(batch_of(b"a"))
+    await writer.write(load_of(b"a"))
     assert (parked.offsets, warehouse.inserted) == ([], [(b"a", "im.transitions-1-0-0")])
     assert writer.trouble == ""
 
 
 async def test_a_dead_letter_that_is_refused_does_not_go_round() -> None:
     parked = Parked()
-    await Writer(Warehouse(), parked, no_sleep).write(batch_of(b"bad", topic=topics.DEAD))
+    await Writer(Warehouse(), parked, no_sleep).write(load_of(b"bad", topic=topics.DEAD))
     assert parked.offsets == []
 
 
 async def test_what_cannot_be_a_row_is_parked_before_its_neighbours_are_committed() -> None:
     warehouse, parked = Warehouse(), Parked()
     batch = batch_of(b"a")._replace(unusable=[(Record(b"x", offset=7), Unusable("not_utf8", ""))])
-    await Writer(warehouse, parked, no_sleep).write(batch)
+    await Writer(warehouse, parked, no_sleep).write(Load((batch,)))
     assert parked.offsets == [7]
     assert len(warehouse.inserted) == 1
 
@@ -128,3 +144,19 @@ def test_a_batch_is_bounded_by_bytes_and_never_empty(sizes: tuple[int, int], tak
     batch = buffer.take("t", rows=10, now=0.0)
     assert (batch.first, batch.last) == (0, taken - 1)
     assert len(buffer) == 2 - taken
+
+
+def test_partitions_of_a_topic_wait_together_up_to_one_insert() -> None:
+    worker = Worker(None, None, parse({"SINK_BATCH_ROWS": "10"}))  # type: ignore[arg-type]  # neither is asked
+    waiting = {(topics.TRANSITIONS, 0): 4, (topics.TRANSITIONS, 1): 6, (topics.TRANSITIONS, 2): 1}
+    waiting |= {(topics.TRANSITIONS, 3): 0, (topics.TRANSITIONS, 4): 30, (topics.ALERTS, 0): 1}
+    for (topic, partition), number in waiting.items():
+        buffer = worker._buffers[TopicPartition(topic, partition)] = Buffer(Target("t", lambda *_: b""), partition)
+        buffer.add([Record(b"", offset=offset) for offset in range(number)], now=0.0)
+    groups = [[(tp.topic, tp.partition) for tp in group] for group in worker._together()]
+    assert groups == [
+        [(topics.TRANSITIONS, 0), (topics.TRANSITIONS, 1)],
+        [(topics.TRANSITIONS, 2)],
+        [(topics.TRANSITIONS, 4)],
+        [(topics.ALERTS, 0)],
+    ]
