@@ -43,11 +43,11 @@ check: setup ## What CI runs: lint, types, tests
 bench: setup ## Measure the event path against baselines in the same run
 	$(BIN)/python -m bench
 
-soak: setup ## A million events under faults, three times, each row against the answer key (half an hour)
-	$(BIN)/receipts torture
+torture: setup ## Traffic for ten minutes while roles, brokers, networks, clocks and disks fail at random
+	$(BIN)/receipts torture --minutes 10
 
-torture: setup ## Traffic over HTTP for ten minutes while every role, broker and engine is killed and paused at random
-	$(BIN)/receipts torture --http --events 300000 --seconds 600 --kills 50 --pauses 10 --terminations 10 --seed 1
+soak: setup ## Traffic for an hour; memory, open files, lag and latency as soak.csv and soak.svg
+	$(BIN)/receipts torture --minutes 60 --soak
 
 pages: setup ## Renew the pages and schemas that are made from code
 	$(BIN)/python -m core.pages

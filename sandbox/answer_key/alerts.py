@@ -64,12 +64,21 @@ DEFAULT_RULES = (
 
 
 def rows(
-    messages: Mapping[tuple[str, str], Message], abilities: Abilities, rules: Iterable[Rule], until_ms: int
+    messages: Mapping[tuple[str, str], Message],
+    abilities: Abilities,
+    rules: Iterable[Rule],
+    until_ms: int,
+    *,
+    early: bool = False,
 ) -> list[Row]:
-    """Return every alert that has been opened, resolved or found expired by `until_ms`."""
+    """Return every alert that has been opened, resolved or found expired by `until_ms`.
+
+    With `early` also those that only the records' times speak against: whose resolving record had been received before
+    it opened. Where that record waited in a spool, or a clock was ahead, the alert may have opened before it came.
+    """
     known = list(rules)
     found = (
-        _row(message_id, message, rule, abilities, until_ms)
+        _row(message_id, message, rule, abilities, until_ms, early=early)
         for (_, message_id), message in messages.items()
         for rule in known
         if rule.status in message.accepted
@@ -77,7 +86,9 @@ def rows(
     return [row for row in found if row is not None]
 
 
-def _row(message_id: str, message: Message, rule: Rule, abilities: Abilities, until_ms: int) -> Row | None:
+def _row(
+    message_id: str, message: Message, rule: Rule, abilities: Abilities, until_ms: int, *, early: bool
+) -> Row | None:
     own = message.accepted[rule.status].receipt
     above = LADDER[LADDER.index(rule.status) + 1 :]
     higher = [message.accepted[status].receipt for status in above if status in message.accepted]
@@ -98,7 +109,7 @@ def _row(message_id: str, message: Message, rule: Rule, abilities: Abilities, un
         decided = following
     too_early = following is None and opened > until_ms
     in_time = following is not None and times["state"] == "resolved" and following.raw.received_ms < opened
-    if too_early or in_time or not abilities.can_report(decided, above[0], own.raw.offset):
+    if too_early or (in_time and not early) or not abilities.can_report(decided, above[0], own.raw.offset):
         return None
     return _of(message_id, rule, decided, times)
 

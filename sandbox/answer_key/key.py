@@ -28,9 +28,11 @@ class AnswerKey:
     abilities: alerts.Abilities = field(repr=False)
     """What each partition knows of its channels."""
 
-    def alerts(self, until_ms: int, rules: Iterable[alerts.Rule] = alerts.DEFAULT_RULES) -> list[Row]:
+    def alerts(
+        self, until_ms: int, rules: Iterable[alerts.Rule] = alerts.DEFAULT_RULES, *, early: bool = False
+    ) -> list[Row]:
         """Return every alert that there must be at a moment."""
-        return alerts.rows(self.messages, self.abilities, rules, until_ms)
+        return alerts.rows(self.messages, self.abilities, rules, until_ms, early=early)
 
 
 def answer(records: Iterable[RawRecord], *, retention_ms: int = RETENTION_MS, now_ms: int | None = None) -> AnswerKey:

@@ -25,6 +25,7 @@ REACHED = (*BROKERS, "warehouse")
 CLOCKS = ("ingest", "processor-1", "processor-2", "sink-1", "sink-2", "notifier-1", "dashboard")
 DISKS = ("processor-1", "processor-2", "warehouse", "broker-2", "ingest")
 STEPS_MS = (-600_000, -30_000, 30_000, 600_000)
+NETS: tuple[Kind, ...] = ("slow", "cut", "hang")
 SLOW_MS = (20, 300)
 LARGEST_FILE = 4096
 NUMBERS = (1, 2, 3, 4)
@@ -134,7 +135,7 @@ def _loss(random: Random, at_s: float, _: Sequence[str], __: float) -> Iterator[
 
 
 def _net(random: Random, at_s: float, _: Sequence[str], last: float) -> Iterator[Fault]:
-    kind = random.choice(("slow", "cut", "hang"))
+    kind = random.choice(NETS)
     target = random.choice((*REACHED, ",".join(BROKERS), ",".join(REACHED)))
     yield Fault(at_s, kind, target, random.uniform(min(1.0, last), last), random.randint(*SLOW_MS))
 

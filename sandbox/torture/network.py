@@ -32,16 +32,20 @@ class Link:
         self._server: asyncio.Server | None = None
         self._clients: set[asyncio.StreamWriter] = set()
         self._servers: set[asyncio.StreamWriter] = set()
+        self._serving: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
         """Begin to listen."""
-        self._server = await asyncio.start_server(self._serve, LOOPBACK, self.port, limit=CHUNK)
+        self._server = await asyncio.start_server(self._accept, LOOPBACK, self.port, limit=CHUNK)
 
     async def close(self) -> None:
         """End all connections and listen no more."""
-        self.cut()
         if self._server is not None:
             self._server.close()
+        self.mend()
+        self.cut()
+        if self._serving:
+            await asyncio.wait(self._serving)
 
     def cut(self) -> None:
         """Reset all connections, and every new one."""
@@ -61,6 +65,11 @@ class Link:
         self._cut = self._hanging = False
         self.delay_s = 0.0
         self._mended.set()
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._serve(reader, writer))
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._clients.add(writer)
@@ -126,5 +135,4 @@ async def network(targets: dict[str, Callable[[], int | None]]) -> AsyncIterator
         yield links
     finally:
         for link in links.values():
-            link.mend()
             await link.close()

@@ -8,8 +8,8 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from sandbox.torture.faults import Appetite, plan
-from sandbox.torture.run import EVERYTHING, Torment, Torture
+from sandbox.torture.faults import SIGNS, SUPERVISOR, Appetite, of_minutes, plan
+from sandbox.torture.run import EVERY_BROKER, EVERYTHING, Torment, Torture
 
 TARGETS = ("processor-1", "processor-2", "sink-1", "sink-2")
 
@@ -25,16 +25,24 @@ def test_a_plan_is_the_same_for_the_same_seed_and_holds_every_fault() -> None:
     assert [fault.at_s for fault in faults] == sorted(fault.at_s for fault in faults)
 
 
+def test_a_plan_of_minutes_strikes_everything_with_everything() -> None:
+    faults = plan(7, 600.0, (*EVERYTHING, *EVERY_BROKER), of_minutes(10))
+    assert {fault.kind for fault in faults} == set(SIGNS)
+    assert {target for fault in faults for target in fault.targets} >= {*EVERYTHING, *EVERY_BROKER, SUPERVISOR}
+
+
 @pytest.mark.stack
 @pytest.mark.timeout(600)
 async def test_nothing_is_lost_doubled_or_miscounted_under_faults() -> None:
+    minutes = 0.5
     torment = Torment(
-        events=15_000,
-        seconds=16.0,
+        events=7_500,
+        seconds=60 * minutes,
         seed=11,
         http=True,
-        targets=EVERYTHING,
-        appetite=Appetite(kills=5, pauses=1, terminations=1),
+        brokers=3,
+        targets=(*EVERYTHING, *EVERY_BROKER),
+        appetite=of_minutes(minutes),
         traffic={"duplicates": 0.10, "reorder": 0.20, "missing": 0.02, "channels": 14},
         settings={"STATE_STORE": "rocksdb"},
     )
