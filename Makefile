@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo up test fuzz check bench soak torture pages lock clean
+.PHONY: help setup demo up test fuzz check bench soak torture pages site lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ pages: setup ## Renew the pages and schemas that are made from code
 	$(BIN)/python -m core.pages
 	$(BIN)/python -m schemas.jsonschema
 
+site: setup ## Build the documentation site into site/
+	$(BIN)/mkdocs build --quiet --strict
+
 lock: setup ## Renew requirements.lock from pyproject.toml
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes --no-emit-index-url \
@@ -64,4 +67,4 @@ lock: setup ## Renew requirements.lock from pyproject.toml
 	  --no-emit-package pyarrow --no-emit-package numpy pyproject.toml -o deploy/requirements.lock
 
 clean: ## Remove what the targets made here (not the sandbox's data)
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build dist site *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
