@@ -47,7 +47,7 @@ class ClickHouse(Protocol):
         """Run a statement that returns nothing."""
 
     async def insert(self, table: str, lines: bytes, *, token: str, columns: Sequence[str] = ()) -> None:
-        """Insert JSON objects, one a line. Two inserts with the same `token` are one."""
+        """Insert JSON objects, one a line. On a cluster two inserts with the same `token` are one."""
 
     async def ping(self) -> None:
         """Return when ClickHouse answers."""

@@ -6,7 +6,7 @@ A statement of the numbered files becomes one or two for the cluster:
   hash of its sorting key);
 - a materialized view stays within its shard: it reads and feeds the `_local` tables;
 - a view reads the distributed tables;
-- a change of a table is made on both, the replicated one first.
+- a change of a table is made on both, the replicated one first; one that is for servers without Keeper is left out.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Final
 
 _LOCAL: Final = "_local"
 _REPLICA: Final = "'/clickhouse/tables/{uuid}/{shard}', '{replica}'"
+_ALONE: Final = "non_replicated_deduplication_window"
 _CREATE = re.compile(
     r"\A((?:\s|--[^\n]*\n)*)CREATE (OR REPLACE )?(TABLE|MATERIALIZED VIEW|VIEW) (?:IF NOT EXISTS )?(\w+)"
 )
@@ -37,6 +38,8 @@ def render(statement: str, cluster: str, database: str, tables: frozenset[str]) 
     on = f"ON CLUSTER '{cluster}'"
     if (altered := _ALTER.match(statement)) is not None:
         comment, name, change = *altered.groups(), statement[altered.end() :]
+        if _ALONE in change:
+            return []
         return [f"{comment}ALTER TABLE {each} {on}{change}" for each in (name + _LOCAL, name)]
     match = _CREATE.match(statement)
     if match is None:
@@ -65,7 +68,7 @@ def _replicated(text: str) -> str:
         arguments = ", ".join(filter(None, (_REPLICA, match[2])))
         return f"ENGINE = Replicated{match[1]}({arguments})"
 
-    return _ENGINE.sub(engine, text).replace("non_replicated_deduplication_window", "replicated_deduplication_window")
+    return _ENGINE.sub(engine, text).replace(_ALONE, _ALONE.removeprefix("non_"))
 
 
 def _shard(comment: str, text: str) -> str:

@@ -77,6 +77,11 @@ def test_a_change_is_made_on_each_server_s_table_and_on_the_one_over_them() -> N
     assert "ALTER TABLE x ON CLUSTER 'c'\n ADD COLUMN b UInt8" in spread
 
 
+def test_tokens_stay_where_keeper_holds_them() -> None:
+    alone = "ALTER TABLE x MODIFY SETTING non_replicated_deduplication_window = 0"
+    assert render(alone, "c", "d", frozenset({"x"})) == []
+
+
 def test_a_view_is_replaced_on_all_servers() -> None:
     made = render("CREATE OR REPLACE VIEW v AS SELECT a FROM x", "c", "d", frozenset({"x"}))
     assert made == ["CREATE OR REPLACE VIEW v ON CLUSTER 'c' AS SELECT a FROM x"]

@@ -103,6 +103,19 @@ async def test_a_transition_written_twice_is_one_row_and_null_stays_null(tables:
     assert (row["out_of_order"], row["time_source"]) == (False, "updated")
 
 
+async def test_a_token_seen_before_swallows_nothing(tables: Tables) -> None:
+    # ClickHouse may have kept the token of an insert whose rows it lost when it died: the retry must store them.
+    for offset in range(2):
+        row = {"org_id": "9", "message_id": "7", "received_time": iso(NOON), "raw_partition": 0, "raw_offset": offset}
+        await tables.clickhouse.insert("raw_events_log", orjson.dumps(row), token="one")
+    assert (await tables.one("SELECT count() AS number FROM raw_events"))["number"] in {2, "2"}
+    settings = await tables.clickhouse.rows(
+        "SELECT name FROM system.tables WHERE database = currentDatabase() AND name LIKE '%\\_log'"
+        " AND create_table_query NOT LIKE '%non_replicated_deduplication_window = 0%'"
+    )
+    assert settings == []
+
+
 async def test_a_negative_latency_is_kept_as_it_is(tables: Tables) -> None:
     await tables.tell("DELIVERED", NOON, sent_to_delivered_ms=-30)
     assert (await tables.one("SELECT * FROM transitions"))["sent_to_delivered_ms"] == -30
