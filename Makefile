@@ -29,7 +29,7 @@ up: setup ## Run the whole stack in the foreground
 	$(BIN)/receipts up
 
 test: setup ## Run all tests on the real parts, in two workers
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --durations 15
+	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder --durations 25
 
 fuzz: setup ## Send the ingress 100,000 malformed requests; it must keep its memory and its answers
 	FUZZ_REQUESTS=100000 $(BIN)/python -m pytest tests/ingest/test_hostile.py -s

@@ -23,7 +23,6 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import psutil
-from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 
@@ -100,11 +99,9 @@ async def _baseline(name: str, bootstrap: str, argument: str) -> dict[str, float
 
 
 async def _roles(number: int, environ: dict[str, str], bootstrap: str, records: int) -> dict[str, float]:
-    """Run the role; the clock runs from just before the first transition to the commit of the last record."""
+    """Run the role; the clock runs from the first commit of a group in which all are, to that of the last record."""
     admin = AIOKafkaAdminClient(**client_options(bootstrap))
-    output = AIOKafkaConsumer(topics.TRANSITIONS, **client_options(bootstrap))
     await admin.start()
-    await output.start()
     arguments = (sys.executable, "-m", "cli.main", "processor")
     processes = [
         await asyncio.create_subprocess_exec(*arguments, env=environ, stderr=asyncio.subprocess.DEVNULL)
@@ -112,22 +109,23 @@ async def _roles(number: int, environ: dict[str, str], bootstrap: str, records: 
     ]
     try:
         watched = [psutil.Process(process.pid) for process in processes]
-        started, cpu, begun = time.perf_counter(), 0.0, False
-        deadline = started + PATIENCE_S
+        deadline = time.perf_counter() + PATIENCE_S
+        started, cpu, begun, joined = 0.0, 0.0, 0, -1
         while (committed := await _committed(admin)) < records:
             if any(process.returncode is not None for process in processes) or time.perf_counter() > deadline:
                 raise SystemExit(f"the processor committed {committed} of {records} records, then no more")
-            if not begun and not (begun := await _published(output)):
-                started, cpu = time.perf_counter(), _cpu(watched)
+            if joined < 0:
+                joined = committed if await _members(admin) == number else -1
+            elif not started and committed > joined:
+                started, cpu, begun = time.perf_counter(), _cpu(watched), committed
             await asyncio.sleep(POLL_S)
         seconds, memory = time.perf_counter() - started, sum(each.memory_info().rss for each in watched)
-        return {"records": records, "seconds": seconds, "cpu_seconds": _cpu(watched) - cpu, "bytes": memory}
+        return {"records": records - begun, "seconds": seconds, "cpu_seconds": _cpu(watched) - cpu, "bytes": memory}
     finally:
         for process in processes:
             if process.returncode is None:
                 process.terminate()
             await process.wait()
-        await output.stop()
         await admin.close()
 
 
@@ -156,10 +154,15 @@ async def _committed(admin: Any) -> int:
     return sum(max(0, at.offset) for partition, at in offsets.items() if partition.topic == topics.RAW)
 
 
-async def _published(output: AIOKafkaConsumer) -> bool:
-    """Tell whether the processor has published anything yet."""
-    ends = await output.end_offsets(output.assignment())
-    return any(ends.values())
+async def _members(admin: Any) -> int:
+    """Return how many processors share the work by now; 0 while they are still finding together."""
+    try:
+        answers = await admin.describe_consumer_groups([topics.APP_ID])
+    except GroupCoordinatorNotAvailableError:
+        return 0
+    # A group is: error code, name, state, protocol type, protocol, members, …
+    groups = [group for answer in answers for group in answer.groups]
+    return sum(len(group[5]) for group in groups if group[2] == "Stable")
 
 
 def _cpu(processes: list[psutil.Process]) -> float:

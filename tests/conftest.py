@@ -6,9 +6,11 @@ Where the environment names KAFKA_BOOTSTRAP_SERVERS or CLICKHOUSE_URL the tests 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import hypothesis
 import pytest
+from xdist.scheduler import LoadScopeScheduling, Scheduling
 
 from tests.stack import Up, given_parts, no_roles
 
@@ -16,16 +18,30 @@ from tests.stack import Up, given_parts, no_roles
 hypothesis.settings.register_profile("any machine", deadline=None)
 hypothesis.settings.load_profile("any machine")
 
-TOGETHER = ("own_stack", "processor", "filled", "stack")
-"""Fixtures that start many processes: the tests that use one run in the same worker, whichever files they are in."""
+TOGETHER = ("tests/end_to_end", "tests/dashboard")
+"""Folders whose files share large fixtures, and what was done to them: one worker takes all of it, in order."""
+
+
+def group_of(nodeid: str) -> str:
+    """Return what a worker takes whole (for `-n`, see `make test`): a folder of TOGETHER, else a file."""
+    file = nodeid.partition("::")[0]
+    return next((folder for folder in TOGETHER if file.startswith(f"{folder}/")), file)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
+    """Give each worker whole groups. pytest 9.2 loses the marks that xdist has for that."""
+
+    class ByGroup(LoadScopeScheduling):  # type: ignore[misc]  # xdist is untyped
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(nodeid)
+
+    return ByGroup(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give each worker whole files, and all tests on one of the large fixtures (for `-n`, see `make test`)."""
-    for item in items:
-        names = getattr(item, "fixturenames", ())
-        group = next((name for name in TOGETHER if name in names), str(item.path))
-        item.add_marker(pytest.mark.xdist_group(group))
+    """Begin with what takes longest, so that no worker is left alone with it at the end."""
+    items.sort(key=lambda item: group_of(item.nodeid) not in TOGETHER)
 
 
 @pytest.fixture(scope="session")

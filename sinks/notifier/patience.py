@@ -10,6 +10,8 @@ REFUSALS: Final = 3
 """Tries of a notification that the receiver understands and refuses."""
 REFUSALS_OF_DIGEST: Final = 2
 """Then its halves are tried."""
+_ROUNDING: Final = 1e-9
+"""Tries."""
 
 
 def pause_after(failures: int, *, asked: float, jitter: float) -> float:
@@ -35,8 +37,9 @@ class Rate:
         if self._at is not None:
             self._left = min(self._most, self._left + max(0.0, now - self._at) * self._per_second)
         self._at = now
-        # A billionth is lost to rounding.
-        return max(0.0, (1 - 1e-9 - self._left) / self._per_second)
+        short = 1 - self._left
+        # Who waits for as long as this says finds a billionth missing at most: times are rounded.
+        return short / self._per_second if short > _ROUNDING else 0.0
 
     def take(self) -> None:
         """Note a try."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sinks.notifier.patience import LONGEST_PAUSE_S, Health, Rate, pause_after
@@ -17,6 +17,7 @@ def test_pauses_double_up_to_ten_minutes_and_are_no_shorter_than_asked(
     assert max(asked, whole / 2) <= pause <= max(asked, whole)
 
 
+@example(2, [18.9, 0.0, 22.3])  # where a wait of a rounded time once was not enough
 @given(st.integers(1, 6000), st.lists(st.floats(0, 30), min_size=1, max_size=200))
 def test_no_minute_has_more_tries_than_allowed(per_minute: int, idle: list[float]) -> None:
     rate, now, tries = Rate(per_minute), 0.0, []
