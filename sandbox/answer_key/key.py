@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from sandbox.answer_key import alerts, rates, windows
 from sandbox.answer_key.ladder import Message, Receipt, follow
 from sandbox.answer_key.reading import Added, Told, Unusable, read
-from sandbox.answer_key.records import RawRecord, distinct, misled, of_bodies
+from sandbox.answer_key.records import RawRecord, distinct, of_bodies
 from sandbox.answer_key.rows import Row, Tables, iso
 
 RETENTION_MS = 48 * windows.HOUR_MS
@@ -44,7 +44,7 @@ def answer(records: Iterable[RawRecord], *, retention_ms: int = RETENTION_MS, no
     abilities = alerts.Abilities()
     parked = 0
     for record in known:
-        element = Unusable() if misled(record) else read(record.value)
+        element = read(record.value)
         if isinstance(element, Told):
             receipts.append(_timed(record, element))
         elif isinstance(element, Added):

@@ -45,13 +45,14 @@ def misled(record: RawRecord) -> bool:
 def distinct(records: Iterable[RawRecord]) -> list[RawRecord]:
     """Return each record once, in partition and offset order.
 
-    A replayed copy stands in only where the record it was made from is not given.
+    A replayed copy stands in only where the record it was made from is not given. One that is the copy of nothing is a
+    dead letter and no event of the source.
     """
     found: dict[tuple[int, int], RawRecord] = {}
     for record in sorted(records, key=lambda each: (each.partition, each.offset)):
-        if record.origin is None or misled(record):
+        if record.origin is None:
             found[record.partition, record.offset] = record
-        else:
+        elif not misled(record):
             partition, offset = record.origin
             found.setdefault(record.origin, replace(record, partition=partition, offset=offset, origin=None))
     return [found[place] for place in sorted(found)]

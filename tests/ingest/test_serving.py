@@ -8,6 +8,7 @@ import signal
 import ssl
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -83,6 +84,8 @@ async def test_with_a_certificate_it_speaks_https(kafka: str, tmp_path: Path, ce
         assert await client.call("POST", url, data=EVENT, ssl=trusted) == (200, {"accepted": 1, "parked": 0})
         with pytest.raises(aiohttp.ClientError):
             await client.call("GET", client.root + "/healthz")
+        # aiokafka leaves a connection open whose making is cancelled.
+        await until(partial(reaches_kafka, client, ssl=trusted))
 
 
 def test_a_certificate_that_cannot_be_used_refuses_to_start(tmp_path: Path, certificate: tuple[Path, Path]) -> None:
@@ -115,6 +118,12 @@ async def test_several_processes_share_one_port_and_one_spool_directory(kafka: s
     finally:
         for process in processes:
             assert process.end(signal.SIGTERM) == 0
+
+
+async def reaches_kafka(client: Client, **options: Any) -> bool:
+    """Tell whether an ingress that speaks HTTPS has found Kafka."""
+    _, found = await client.call("GET", f"https://localhost:{client.port}/readyz", **options)
+    return bool(found["kafka"] == "available")
 
 
 def connected(process: Process) -> bool:

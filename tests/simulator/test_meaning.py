@@ -176,8 +176,8 @@ def test_a_replayed_record_is_the_record_it_was_made_from() -> None:
     assert answer([*records, *replayed]) == answer(records)
     # The first copies are gone from the topic: the replayed ones stand for them, at their places.
     assert answer(replayed) == answer(records)
-    # One that names no earlier record is parked.
-    assert answer([replace(records[0], origin=(0, 7))]).ledger["parked"] == 1
+    # One that names no earlier record is a letter, and no event.
+    assert answer([*records, replace(records[0], offset=5, origin=(0, 7))]) == answer(records)
 
 
 def test_messages_of_two_orgs_with_one_id_are_two_messages() -> None:
