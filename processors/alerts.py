@@ -307,14 +307,22 @@ class Alerts:
     ) -> None:
         """Plan the deadlines of a fact; whether they still hold is asked when they come due. As `restore_fact`."""
         key, session = message
-        for rule in self._of_rank[rank]:
-            due = time + rule.after
-            if received <= due + EXPIRED_AFTER_MS and _concerns(rule.rule.orgs, place.org_id):
-                number = place.tags.get(rule.number)
-                if number is None:
-                    tag = (rule.number, place.org_id, place.channel_id)
-                    number = place.tags[rule.number] = self._deadlines.number_of(tag)
-                self._deadlines.add_numbered(max(due, received), number, key, session)
+        plans = place.plans[rank]
+        if plans is None:
+            plans = place.plans[rank] = self._plans(place, rank)
+        for after, number in plans:
+            due = time + after
+            if received <= due + EXPIRED_AFTER_MS:
+                self._deadlines.add_numbered(due if due > received else received, number, key, session)  # noqa: FURB136 -- a call less
+
+    def _plans(self, place: Place, rank: int) -> list[tuple[int, int]]:
+        """Return of each rule on a status of a channel how long after its alert is due (ms), and its tag's number."""
+        org, channel = place.org_id, place.channel_id
+        return [
+            (rule.after, self._deadlines.number_of((rule.number, org, channel)))
+            for rule in self._of_rank[rank]
+            if _concerns(rule.rule.orgs, org)
+        ]
 
     # --- rules that are new -----------------------------------------------------------------------------------------
 

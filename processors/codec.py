@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from core.errors import ReceiptstreamError
-from processors.windows import Partial, WindowKey
+from processors.windows import Moment, Partial, WindowKey
 from schemas import keys
 
 VERSION: Final = 2
@@ -46,6 +46,15 @@ def fact_key(org_id: str, message_id: str, status: str) -> bytes:
 def encode_fact(time: int, offset: int, received: int, channel_id: str, session_id: str) -> bytes:
     """Return the changelog value of a fact."""
     return b"%d,%d,%d,%d,%b" % (VERSION, time, offset, received, keys.join(channel_id, session_id))
+
+
+def plain_fact(  # noqa: PLR0917 -- once a record
+    org_id: str, message_id: str, status: str, at: Moment, channel_id: str, session_id: str
+) -> tuple[bytes, bytes]:
+    """Return key and value of a fact whose ids stand in a key as they are: no colon, no percent sign."""
+    time, received, offset = at
+    key = f"{org_id}:{message_id}:{status}"
+    return key.encode(), f"{VERSION},{time},{offset},{received},{channel_id}:{session_id}".encode()
 
 
 def decode_fact(key: bytes, value: bytes) -> Fact:

@@ -15,13 +15,21 @@ class Expiry:
 
     def __init__(self) -> None:
         self._hours: dict[int, dict[str, list[MessageKey]]] = {}
+        # The list of the last message: the next one nearly always belongs there too.
+        self._last: tuple[int, str] | None = None
+        self._keys: list[MessageKey] = []
 
     def add(self, org_id: str, key: MessageKey, received: int) -> None:
         """Remember a message first heard of at `received` (epoch ms)."""
-        self._hours.setdefault(received // HOUR_MS, {}).setdefault(org_id, []).append(key)
+        hour = received // HOUR_MS
+        if self._last is None or self._last[0] != hour or self._last[1] != org_id:
+            self._last = (hour, org_id)
+            self._keys = self._hours.setdefault(hour, {}).setdefault(org_id, [])
+        self._keys.append(key)
 
     def due(self, limit: int, most: int) -> Iterator[tuple[str, MessageKey]]:
         """Yield and drop up to `most` messages of hours that ended before `limit` (epoch ms), oldest first."""
+        self._last = None
         while most and self._hours:
             hour = min(self._hours)
             if (hour + 1) * HOUR_MS > limit:

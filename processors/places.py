@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Final
 
 from processors.windows import Partial
+from schemas.events import LADDER
 
 _MOST: Final = 100_000
 
 
 class Place:
-    """One channel's texts, the window that its last record was counted in, and its alerts' tags."""
+    """One channel's texts, the window that its last record was counted in, what it told, and its alerts' tags."""
 
-    __slots__ = ("channel_id", "org_id", "partial", "stamp", "start", "tags")
+    __slots__ = ("channel_id", "org_id", "partial", "plain", "plans", "stamp", "start", "told")
 
     def __init__(self, org_id: str, channel_id: str) -> None:
         self.org_id = org_id
@@ -22,8 +23,12 @@ class Place:
         self.stamp = -1
         """That of `Partials` when `partial` was looked up: it holds as long as they are equal."""
         self.partial = Partial()
-        self.tags: dict[int, int] = {}
-        """Numbers of its deadlines' tags, by rule number."""
+        self.plain = not {":", "%"} & {*org_id, *channel_id}
+        """Whether its texts stand in a key as they are (see `schemas.keys`)."""
+        self.told = 0
+        """A bit for each ladder status that it is known to have told."""
+        self.plans: list[list[tuple[int, int]] | None] = [None] * len(LADDER)
+        """By rank: of each rule on it how long after its alert is due (ms), and the number of its deadlines' tag."""
 
 
 class Places:

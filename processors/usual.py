@@ -15,7 +15,7 @@ import msgspec
 from processors import rules
 from processors.abilities import Abilities
 from processors.alerts import Alerts, Told
-from processors.codec import encode_fact
+from processors.codec import encode_fact, plain_fact
 from processors.expiry import MessageKey
 from processors.outputs import Outputs
 from processors.partials import Partials
@@ -28,7 +28,7 @@ from schemas import topics
 from schemas.events import MAX_STATUS_LENGTH, UNREADABLE, decode_documented
 from schemas.keys import join
 from schemas.records import Transition
-from schemas.times import parse_epoch, parse_iso, to_iso
+from schemas.times import epoch_to_iso, parse_iso, to_iso
 
 _HEADERS: Final = (
     topics.HEADER_ORG,
@@ -107,7 +107,9 @@ class Usual:
         if not known >> rank * rules.FACT_BITS & rules.FACT_MASK:  # else it is this very record, after a crash
             after = known | rules.pack(time, record.offset, received) << rank * rules.FACT_BITS
             self._state.put(org, key, known, after, (place.channel_id, text_of(payload.sessionId)))
-        self._abilities.learn_status(org, place.channel_id, rank, record.offset)
+        if not place.told >> rank & 1:  # later offsets teach nothing more
+            place.told |= 1 << rank
+            self._abilities.learn_status(org, place.channel_id, rank, record.offset)
         if not self._alerts.told_usual(place, (key, payload.sessionId), rank, at, after):
             first = Told(org, key, place.channel_id, text_of(payload.sessionId), rank, time, received, record.offset)
             self._alerts.told(first, after, out.kept, out.alerts)
@@ -121,7 +123,6 @@ class Usual:
         """Append the transition and the fact."""
         told = envelope.payload.messageNewStatus
         session = text_of(envelope.payload.sessionId)
-        event_time = parse_epoch(envelope.eventTime)
         row = Transition(
             place.org_id,
             place.channel_id,
@@ -130,7 +131,7 @@ class Usual:
             old,
             told.status,
             told.updatedTime,
-            None if event_time is None else to_iso(event_time),
+            epoch_to_iso(envelope.eventTime),
             self._received_text,
             "updated",
             outcome.implied,
@@ -142,10 +143,14 @@ class Usual:
             at.offset,
         )
         out.transitions(message.encode(), _encode(row))
-        out.facts(
-            join(place.org_id, message, told.status),
-            encode_fact(at.time, at.offset, at.received, place.channel_id, session),
-        )
+        payload = envelope.payload
+        if place.plain and type(payload.messageId) is int and type(payload.sessionId) is int:
+            out.facts(*plain_fact(place.org_id, message, told.status, at, place.channel_id, session))
+        else:
+            out.facts(
+                join(place.org_id, message, told.status),
+                encode_fact(at.time, at.offset, at.received, place.channel_id, session),
+            )
 
     def _receive(self, headers: Sequence[tuple[str, bytes | None]]) -> int:
         """Return the received time in the ingress's own headers, 0 where the headers are others."""

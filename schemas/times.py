@@ -64,6 +64,28 @@ def parse_epoch(value: object) -> int | None:
     return value
 
 
+_epoch_seconds: dict[str, str] = {}
+"""`2025-10-09T07:27:19.` of `1759994839`: events come many in a second."""
+_EPOCH_MILLIS = {text[:3]: text for text in _MILLIS_TEXT}
+
+
+def epoch_to_iso(value: object) -> str | None:
+    """Format what `parse_epoch` reads as `to_iso` does; None when it cannot be read."""
+    try:
+        # The form that Zoho sends, in a second seen before. Whatever else `value` is has no place in these tables.
+        return _epoch_seconds[value[:10]] + _EPOCH_MILLIS[value[10:]]  # type: ignore[index]
+    except (KeyError, TypeError):
+        moment = parse_epoch(value)
+    if moment is None:
+        return None
+    text = to_iso(moment)
+    if type(value) is str and len(value) == 13:  # noqa: PLR2004 -- ten digits of seconds, three of milliseconds
+        if len(_epoch_seconds) >= _CACHE_LIMIT:
+            _epoch_seconds.clear()
+        _epoch_seconds[value[:10]] = text[:20]
+    return text
+
+
 _iso_minutes: dict[int, str] = {}
 
 
