@@ -6,7 +6,7 @@ import asyncio
 import sys
 from types import ModuleType
 
-from bench import audit, chain, dashboard, ingress, processor, questions, sink
+from bench import audit, chain, dashboard, ingress, processor, questions, sink, storage
 from bench.output import RESULTS, write
 from core import logs
 
@@ -18,6 +18,7 @@ ALL: dict[str, ModuleType] = {
     "questions": questions,
     "audit": audit,
     "dashboard": dashboard,
+    "storage": storage,
 }
 """Each has `measure`, `report` and `results`."""
 
