@@ -27,6 +27,9 @@ from sinks.writer import Writer
 log = logs.get(__name__)
 
 SESSION_TIMEOUT_MS = 10_000
+FETCH_BYTES = 512 * 1024
+FETCH_WAIT_MS = 100
+"""A fetch waits for so many bytes, but no longer: rows wait for their insert anyhow, and each fetch has its cost."""
 METRICS_EVERY_S = 1.0
 _FIRST = TopicPartition(topics.RAW, 0)
 """Whoever has it audits for all sinks."""
@@ -55,7 +58,8 @@ async def _run(settings: Settings) -> None:
         auto_offset_reset="earliest",
         isolation_level="read_committed",
         key_deserializer=as_it_is,
-        fetch_max_wait_ms=100,
+        fetch_min_bytes=FETCH_BYTES,
+        fetch_max_wait_ms=FETCH_WAIT_MS,
         max_partition_fetch_bytes=4 << 20,
         session_timeout_ms=SESSION_TIMEOUT_MS,
         heartbeat_interval_ms=SESSION_TIMEOUT_MS // 4,
