@@ -52,6 +52,9 @@ soak: setup ## Traffic for an hour; memory, open files, lag and latency as soak.
 pages: setup ## Renew the pages and schemas that are made from code
 	$(BIN)/python -m core.pages
 	$(BIN)/python -m schemas.jsonschema
+	$(BIN)/python -m schemas.asyncapi
+	$(BIN)/python -m schemas.pages
+	$(BIN)/python -m cli._pages
 
 site: setup ## Build the documentation site into site/
 	$(BIN)/mkdocs build --quiet --strict
