@@ -53,6 +53,9 @@ def _kafka_log_in(settings: Any) -> Iterator[str]:
 
 
 def _clickhouse(settings: Any) -> Iterator[str]:
+    if "@" in settings.clickhouse_url.partition("://")[2].partition("/")[0]:
+        # Addresses stand in errors and logs.
+        yield "CLICKHOUSE_URL: it carries a user or password; name them in CLICKHOUSE_USER and CLICKHOUSE_PASSWORD"
     if not settings.clickhouse_url.startswith("https:"):
         for name in _given(settings, ("clickhouse_ca_file", "clickhouse_cert_file", "clickhouse_key_file")):
             yield (

@@ -146,7 +146,8 @@ def _of_environment(settings: Settings) -> Destination:
     try:
         url = _url({"url": settings.notify_url}, "url", private=settings.notify_allow_private)
     except _Wrong as wrong:
-        raise ConfigError(f"NOTIFY_URL={settings.notify_url}: {wrong.fix}") from None
+        shown = "" if wrong.value is None else f"={wrong.value}"
+        raise ConfigError(f"NOTIFY_URL{shown}: {wrong.fix}") from None
     try:
         secrets = _signing({"secret": settings.notify_secret.get_secret_value()})
     except _Wrong as wrong:

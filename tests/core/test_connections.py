@@ -62,6 +62,7 @@ def without(environ: dict[str, str], name: str) -> dict[str, str]:
             "CLICKHOUSE_KEY_FILE='/k.pem'",
             "set CLICKHOUSE_CERT_FILE",
         ),
+        ({"CLICKHOUSE_URL": "http://u:s3cret@c:8123"}, "CLICKHOUSE_URL: it carries", "CLICKHOUSE_PASSWORD"),
         ({**KAFKA, "KAFKA_TOPICS": "never"}, "KAFKA_TOPICS='never'", "'check'"),
     ],
 )

@@ -140,6 +140,7 @@ def test_a_mistake_is_told_with_its_place_and_its_fix(tmp_path: Path, text: str,
     [
         ({"NOTIFY_URL": "https://example.com"}, "NOTIFY_SECRET: is missing; make one with"),
         ({"NOTIFY_SECRET": SECRET}, "NOTIFY_SECRET is set, and NOTIFY_URL is not"),
+        ({"NOTIFY_URL": "https://me:secret@example.com", "NOTIFY_SECRET": SECRET}, "NOTIFY_URL: carries a name or"),
         ({"NOTIFY_URL": "http://example.com", "NOTIFY_SECRET": SECRET}, "NOTIFY_URL=http://example.com: write https"),
         ({"NOTIFY_FILE": "/none"}, "NOTIFY_FILE=/none: cannot be read"),
     ],
@@ -148,6 +149,7 @@ def test_a_mistake_in_the_environment_is_told(environ: dict[str, str], told: str
     with pytest.raises(ConfigError) as raised:
         load(parse(environ))
     assert told in str(raised.value)
+    assert "me:secret" not in str(raised.value)
 
 
 def test_a_destination_needs_no_limits() -> None:
