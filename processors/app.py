@@ -80,7 +80,7 @@ def build(settings: Settings, tracer: Tracer | None = None) -> Processor:
         broker_commit_interval=1.0,
         producer_linger=0.0,
         producer_max_batch_size=1 << 20,
-        producer_max_request_size=12 << 20,
+        producer_max_request_size=topics.largest_batch(settings),
         producer_compression_type=None if settings.processor_compression == "none" else settings.processor_compression,
     )
 

@@ -38,6 +38,12 @@ HEADER_TRACE = "traceparent"
 DEAD_HEADERS = ("stage", "reason", "detail", "topic", "partition", "offset", "failed_at")
 
 
+def largest_batch(settings: Settings) -> int:
+    """Return the most bytes of a batch that the topics of source events take, and of a request that carries one."""
+    # One element may be as large as the largest body; a dead letter may be a whole body.
+    return settings.ingest_max_body_bytes + 1024 * 1024
+
+
 def specs(settings: Settings) -> list[TopicSpec]:
     """Return every topic of the pipeline, changelogs included, as `receipts topics` creates them."""
     millis = {
@@ -45,8 +51,7 @@ def specs(settings: Settings) -> list[TopicSpec]:
         "window": int((settings.window_retention + settings.spool_max_age).total_seconds() * 1000),
     }
     kept = {"retention.ms": str(millis["raw"]), "message.timestamp.type": "CreateTime"}
-    # One element may be as large as the largest body; a dead letter may be a whole body.
-    whole = {"max.message.bytes": str(settings.ingest_max_body_bytes + 1024 * 1024)}
+    whole = {"max.message.bytes": str(largest_batch(settings))}
     compacted = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.2", "segment.ms": "3600000"}
     return [
         TopicSpec(RAW, config=kept | whole),

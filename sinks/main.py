@@ -65,7 +65,9 @@ async def _run(settings: Settings) -> None:
         heartbeat_interval_ms=SESSION_TIMEOUT_MS // 4,
     )
     producer = AIOKafkaProducer(
-        **client_options(settings), enable_idempotence=settings.kafka_idempotence, max_request_size=12 << 20
+        **client_options(settings),
+        enable_idempotence=settings.kafka_idempotence,
+        max_request_size=topics.largest_batch(settings),
     )
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

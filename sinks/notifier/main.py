@@ -153,7 +153,9 @@ async def _parts(settings: Settings, names: list[str], stack: contextlib.AsyncEx
             "CLICKHOUSE_URL is not set, and RULES_FILE has channel rules", fix="Set it, or drop the rules"
         )
     producer = AIOKafkaProducer(
-        **client_options(settings), enable_idempotence=settings.kafka_idempotence, max_request_size=12 << 20
+        **client_options(settings),
+        enable_idempotence=settings.kafka_idempotence,
+        max_request_size=topics.largest_batch(settings),
     )
     consumers = [_consumer(settings, f"{GROUP}{name}") for name in names]
     leadership = _consumer(settings, RULES_GROUP) if rules else None
