@@ -97,6 +97,11 @@ SINK_INSERT_SECONDS = Histogram(
 SINK_RETRIES = Counter("receipts_sink_retries", "Inserts tried again, by table.", ["table"], registry=REGISTRY)
 SINK_PARKED = Counter("receipts_sink_parked", "Rows ClickHouse refused, by table.", ["table"], registry=REGISTRY)
 SINK_LAG = Gauge("receipts_sink_lag_records", "Records not yet inserted, by topic.", ["topic"], registry=REGISTRY)
+LEDGER_AUDITED = Gauge(
+    "receipts_ledger_audited_timestamp_seconds",
+    "When the last periodic audit was through, or the first one was due to begin; 0 on a sink that audits nothing.",
+    registry=REGISTRY,
+)
 LEDGER_DIFFERENCES = Gauge(
     "receipts_ledger_differences",
     "Differences that the last periodic audit named (AUDIT_EVERY); anything but 0 is loss, a double or a miscount.",

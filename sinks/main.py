@@ -30,6 +30,7 @@ SESSION_TIMEOUT_MS = 10_000
 FETCH_BYTES = 512 * 1024
 FETCH_WAIT_MS = 100
 """A fetch waits for so many bytes, but no longer: rows wait for their insert anyhow, and each fetch has its cost."""
+AUDIT_TIMEOUT_S = 600.0
 METRICS_EVERY_S = 1.0
 _FIRST = TopicPartition(topics.RAW, 0)
 """Whoever has it audits for all sinks."""
@@ -90,7 +91,8 @@ async def _run(settings: Settings) -> None:
         log.info("sink_started", metrics_port=port)
         reporting = asyncio.create_task(_report(worker))
         stack.callback(reporting.cancel)
-        auditing = asyncio.create_task(audit_forever(settings, clickhouse, lambda: _FIRST in consumer.assignment()))
+        auditor = await stack.enter_async_context(connect(settings, timeout_s=AUDIT_TIMEOUT_S))
+        auditing = asyncio.create_task(audit_forever(settings, auditor, lambda: _FIRST in consumer.assignment()))
         stack.callback(auditing.cancel)
         await worker.run(stop)
 
