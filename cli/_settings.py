@@ -1,16 +1,29 @@
-"""How commands get their settings: the environment, completed by the sandbox of the state directory."""
+"""How commands get their settings and their parts: the environment, completed by the sandbox of the state directory."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
+from core.errors import BrokerUnavailableError, ConfigError, ReceiptstreamError, WarehouseUnavailableError
 from core.settings import Settings, parse
 from sandbox import endpoints
+
+_MISSING_TOPIC: Final = re.compile(r"topic \S+ does not exist")
+"""How a missing topic's ValueError begins: any other ValueError is a defect, and shows as one."""
+
+
+class UnreachedError(ReceiptstreamError):
+    """Kafka or ClickHouse could not be asked: no answer at all, which is not the answer "no"."""
+
+    tag = "unreached"
+    exit_code = 2
 
 
 def state_dir_option(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -32,6 +45,56 @@ def load(state_dir: Path | None = None, environ: Mapping[str, str] | None = None
         given["STATE_DIR"] = str(state_dir)
     found = endpoints.read(parse(given).state_dir)
     return parse({**found, **{name: value for name, value in given.items() if value}})
+
+
+def need(settings: Settings, *, kafka: bool = False, clickhouse: bool = False) -> None:
+    """Raise ConfigError where a part that the command needs is named neither by the environment nor by a sandbox."""
+    for needed, part, name, value in (
+        (kafka, "Kafka", "KAFKA_BOOTSTRAP_SERVERS", settings.kafka_bootstrap_servers),
+        (clickhouse, "ClickHouse", "CLICKHOUSE_URL", settings.clickhouse_url),
+    ):
+        if needed and not value:
+            raise ConfigError(
+                f"no {part}: {name} is empty and no sandbox runs in {settings.state_dir}",
+                fix=f"Set {name}, or start the sandbox with `receipts up`",
+            )
+
+
+@asynccontextmanager
+async def reaching(settings: Settings, *, kafka: bool = False, clickhouse: bool = False) -> AsyncIterator[None]:
+    """Work with the parts named inside. Raises ConfigError as `need`, and where a topic is missing; UnreachedError."""
+    import logging
+
+    from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
+
+    from core.kafka import unavailable
+
+    need(settings, kafka=kafka, clickhouse=clickhouse)
+    # What its clients say of a broker that is away stands in the one error that follows.
+    log = logging.getLogger("aiokafka")
+    level = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    except (BrokerUnavailableError, WarehouseUnavailableError) as error:
+        if error.exit_code != ReceiptstreamError.exit_code:
+            raise
+        raise UnreachedError(error.message, fix=error.fix) from error
+    except UnknownTopicOrPartitionError as error:
+        raise ConfigError("a topic of the pipeline does not exist", fix="Run `receipts topics`") from error
+    except (KafkaError, OSError) as error:
+        if not kafka:
+            raise
+        reason = await unavailable(settings, error)
+        if reason.exit_code != ReceiptstreamError.exit_code:
+            raise reason from error
+        raise UnreachedError(reason.message, fix=reason.fix) from error
+    except ValueError as error:
+        if (found := _MISSING_TOPIC.match(str(error))) is None:
+            raise
+        raise ConfigError(found[0], fix="Run `receipts topics`") from error
+    finally:
+        log.setLevel(level)
 
 
 def moment(text: str | None, default: int) -> int:

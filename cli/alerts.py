@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli._settings import load, state_dir_option
+from cli._settings import load, reaching, state_dir_option
 
 if TYPE_CHECKING:
     from sinks.notifier.config import Destination
@@ -36,7 +36,8 @@ def list_(limit: int, as_json: bool, state_dir: Path | None, **wanted: Any) -> N
     from sinks.notifier.stored import found
 
     async def ask() -> list[Row]:
-        async with connect(load(state_dir)) as clickhouse:
+        settings = load(state_dir)
+        async with reaching(settings, clickhouse=True), connect(settings) as clickhouse:
             return await found(clickhouse, limit=limit, **wanted)
 
     rows = asyncio.run(ask())
@@ -90,7 +91,8 @@ def show(alert_id: str, as_json: bool, state_dir: Path | None) -> None:  # noqa:
     from sinks.notifier.stored import one
 
     async def ask() -> tuple[Row, Row] | None:
-        async with connect(load(state_dir)) as clickhouse:
+        settings = load(state_dir)
+        async with reaching(settings, clickhouse=True), connect(settings) as clickhouse:
             return await one(clickhouse, alert_id)
 
     answer = asyncio.run(ask())
@@ -125,7 +127,8 @@ def ack(alert_ids: tuple[str, ...], who: str, note: str, state_dir: Path | None)
     who = who or getpass.getuser()
 
     async def record() -> list[str]:
-        async with connect(load(state_dir)) as clickhouse:
+        settings = load(state_dir)
+        async with reaching(settings, clickhouse=True), connect(settings) as clickhouse:
             return await acknowledge(clickhouse, alert_ids, who=who, note=note, now=now_ms())
 
     unknown = asyncio.run(record())

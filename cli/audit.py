@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cli._settings import load, moment, state_dir_option
+from cli._settings import load, moment, reaching, state_dir_option
 
 if TYPE_CHECKING:
     from sinks.ledger import Ledger
@@ -34,7 +34,7 @@ def command(since: str | None, until: str | None, wait_s: float, as_json: bool, 
     received = (moment(since, ALWAYS[0]), moment(until, ALWAYS[1]))
 
     async def run(settings: Settings) -> Ledger:
-        async with connect(settings, timeout_s=600.0) as clickhouse:
+        async with reaching(settings, kafka=True, clickhouse=True), connect(settings, timeout_s=600.0) as clickhouse:
             return await audit(settings, clickhouse, received=received, wait_s=wait_s)
 
     ledger = asyncio.run(run(load(state_dir)))

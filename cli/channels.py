@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from cli._settings import load, state_dir_option
+from cli._settings import load, reaching, state_dir_option
 
 
 @click.group(short_help="List channels; tell their types and names.")
@@ -30,7 +30,8 @@ def list_(org: str, type_: str, as_json: bool, state_dir: Path | None) -> None: 
     from sinks.channels.store import listed
 
     async def find() -> list[dict[str, Any]]:
-        async with connect(load(state_dir)) as clickhouse:
+        settings = load(state_dir)
+        async with reaching(settings, clickhouse=True), connect(settings) as clickhouse:
             return await listed(clickhouse, org_id=org, type_=type_)
 
     rows = asyncio.run(find())
@@ -59,7 +60,8 @@ def import_(file: Path, org: str, dry_run: bool, state_dir: Path | None) -> None
     channels = read(file.read_text(encoding="utf-8"), json=file.suffix.lower() == ".json", org_id=org)
 
     async def keep() -> None:
-        async with connect(load(state_dir)) as clickhouse:
+        settings = load(state_dir)
+        async with reaching(settings, clickhouse=True), connect(settings) as clickhouse:
             await store(clickhouse, channels, "file", now_ms())
 
     if not dry_run:
@@ -83,6 +85,7 @@ def sync(orgs: tuple[str, ...], state_dir: Path | None) -> None:
 
     async def run() -> int:
         async with (
+            reaching(settings, clickhouse=True),
             aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session,
             connect(settings) as clickhouse,
         ):

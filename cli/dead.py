@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli._settings import load, moment, state_dir_option
+from cli._settings import load, moment, reaching, state_dir_option
 
 if TYPE_CHECKING:
     from core.clickhouse import ClickHouse
@@ -62,13 +62,13 @@ def chosen(given: dict[str, Any], state: str) -> list[Letter]:
     return found
 
 
-def connected(state_dir: Path | None, run: Callable[..., Any]) -> Any:
-    """Run a coroutine with the settings and a client."""
+def connected(state_dir: Path | None, run: Callable[..., Any], *, kafka: bool = False) -> Any:
+    """Run a coroutine with the settings and a client; `kafka`: it asks Kafka too."""
     from core.clickhouse import connect
 
     async def inside() -> Any:
         settings = load(state_dir)
-        async with connect(settings) as clickhouse:
+        async with reaching(settings, kafka=kafka, clickhouse=True), connect(settings) as clickhouse:
             return await run(settings, clickhouse)
 
     return asyncio.run(inside())
@@ -119,7 +119,7 @@ def redrive(*, as_json: bool, **given: Any) -> None:
     async def run(settings: Settings, clickhouse: ClickHouse) -> list[Outcome]:
         return await send(settings, clickhouse, wanted("open", given), judge)
 
-    outcomes = connected(given["state_dir"], run)
+    outcomes = connected(given["state_dir"], run, kafka=True)
     if as_json:
         _print_objects([{"id": each.letter.id, "redriven": each.redriven, "detail": each.detail} for each in outcomes])
     for outcome in () if as_json else outcomes:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli._settings import load, state_dir_option
+from cli._settings import load, reaching, state_dir_option
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,7 +33,8 @@ def command(message_id: str, as_json: bool, state_dir: Path | None) -> None:  # 
     from sinks.timeline import timelines
 
     async def find() -> list[Timeline]:
-        async with connect(load(state_dir)) as clickhouse:
+        settings = load(state_dir)
+        async with reaching(settings, clickhouse=True), connect(settings) as clickhouse:
             return await timelines(clickhouse, message_id)
 
     found = asyncio.run(find())

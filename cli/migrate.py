@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from cli._settings import load, state_dir_option
+from cli._settings import load, reaching, state_dir_option
 
 
 @click.command()
@@ -25,11 +25,12 @@ def command(state_dir: Path | None) -> None:
     async def run(settings: Settings) -> tuple[list[str], list[str]]:
         name, database = settings.clickhouse_cluster, settings.clickhouse_database
         on = f" ON CLUSTER '{name}'" if name else ""
-        async with connect(settings, database="default") as server:
-            await server.command(f"CREATE DATABASE IF NOT EXISTS {database}{on}")
-        async with connect(settings) as clickhouse:
-            applied = await migrate(clickhouse, released(), Cluster(name, database) if name else None)
-            return applied, await apply_ttl(clickhouse, settings)
+        async with reaching(settings, clickhouse=True):
+            async with connect(settings, database="default") as server:
+                await server.command(f"CREATE DATABASE IF NOT EXISTS {database}{on}")
+            async with connect(settings) as clickhouse:
+                applied = await migrate(clickhouse, released(), Cluster(name, database) if name else None)
+                return applied, await apply_ttl(clickhouse, settings)
 
     settings = load(state_dir)
     logs.configure("migrate", level=settings.log_level)

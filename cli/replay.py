@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from cli._settings import load, moment, state_dir_option
+from cli._settings import load, moment, reaching, state_dir_option
 
 
 @click.command(short_help="Process raw events of a range of time again, with no double effect.")
@@ -52,19 +52,20 @@ def command(  # noqa: PLR0917 -- click passes them by name
     console = Console(stderr=True)
 
     async def run(settings: Settings) -> int:
-        with Progress(
-            SpinnerColumn(), TextColumn("{task.completed} sent"), TimeElapsedColumn(), console=console
-        ) as bar:
-            task = bar.add_task("replay", total=None)
-            async with connect(settings) as clickhouse:
-                return await replay(
-                    settings,
-                    clickhouse if source == "clickhouse" else None,
-                    selection,
-                    rate=rate,
-                    dry_run=dry_run,
-                    on_progress=lambda sent: bar.update(task, completed=sent),
-                )
+        stored = source == "clickhouse"
+        columns = SpinnerColumn(), TextColumn("{task.completed} sent"), TimeElapsedColumn()
+        async with reaching(settings, kafka=not (stored and dry_run), clickhouse=stored):
+            with Progress(*columns, console=console) as bar:
+                task = bar.add_task("replay", total=None)
+                async with connect(settings) as clickhouse:
+                    return await replay(
+                        settings,
+                        clickhouse if stored else None,
+                        selection,
+                        rate=rate,
+                        dry_run=dry_run,
+                        on_progress=lambda sent: bar.update(task, completed=sent),
+                    )
 
     count = asyncio.run(run(load(state_dir)))
     click.echo(f"{count} records {'would be sent' if dry_run else 'sent'} again")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from cli._settings import load, state_dir_option
+from cli._settings import load, need, reaching, state_dir_option
 
 
 @click.command(short_help="Decide everything anew from the raw events, after a rule or setting changed.")
@@ -33,10 +33,11 @@ def command(wait_s: float, yes: bool, state_dir: Path | None) -> None:  # noqa: 
     from sinks.restate import DERIVED, restate
 
     async def run(settings: Settings) -> None:
-        async with connect(settings, timeout_s=600.0) as clickhouse:
+        async with reaching(settings, kafka=True, clickhouse=True), connect(settings, timeout_s=600.0) as clickhouse:
             await restate(settings, clickhouse, wait_s=wait_s)
 
     settings = load(state_dir)
+    need(settings, kafka=True, clickhouse=True)
     logs.configure("restate", level=settings.log_level)
     if not yes:
         click.confirm(f"Empty {', '.join(DERIVED)} and derive them anew?", abort=True, err=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from cli._settings import load, state_dir_option
+from cli._settings import load, reaching, state_dir_option
 
 
 @click.command(short_help="Fill an empty raw topic from the raw_events of an older database.")
@@ -31,12 +31,13 @@ def command(source: str, rate: float | None, state_dir: Path | None) -> None:
 
     async def run(settings: Settings) -> int:
         columns = SpinnerColumn(), TextColumn("{task.completed} sent"), TimeElapsedColumn()
-        with Progress(*columns, console=Console(stderr=True)) as bar:
-            task = bar.add_task("restore", total=None)
-            async with connect(settings, database=source, timeout_s=600.0) as old:
-                return await restore(
-                    settings, old, rate=rate, on_progress=lambda sent: bar.update(task, completed=sent)
-                )
+        async with reaching(settings, kafka=True, clickhouse=True):
+            with Progress(*columns, console=Console(stderr=True)) as bar:
+                task = bar.add_task("restore", total=None)
+                async with connect(settings, database=source, timeout_s=600.0) as old:
+                    return await restore(
+                        settings, old, rate=rate, on_progress=lambda sent: bar.update(task, completed=sent)
+                    )
 
     settings = load(state_dir)
     if source == settings.clickhouse_database:

@@ -21,6 +21,14 @@ _OVERLOADED = frozenset(
 )
 """Codes of ClickHouse that pass: timeouts, sockets, files, too many queries or parts, memory, disk, Keeper."""
 
+_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\\0", "\b": "\\b"})
+
+_ROWS = {
+    "default_format": "JSONEachRow",
+    "date_time_output_format": "iso",
+    # A failure after the first rows must not look like a row.
+    "http_write_exception_in_output_format": "0",
+}
 _INSERT = {
     # A row is acknowledged when it is stored, not when it is queued.
     "async_insert": "0",
@@ -41,7 +49,7 @@ class ClickHouse(Protocol):
     """What the project needs of ClickHouse. Errors: WarehouseUnavailableError (try again), WarehouseRefusedError."""
 
     async def rows(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[dict[str, Any]]:
-        """Run a query; `{name:Type}` in it stands for a parameter. Big integers come as text."""
+        """Run a query; `{name:Type}` stands for a parameter, a list for an Array(String). Big integers come as text."""
 
     async def command(self, sql: str) -> None:
         """Run a statement that returns nothing."""
@@ -66,12 +74,12 @@ class HttpClickHouse:
 
     async def rows(self, sql: str, parameters: Mapping[str, object] | None = None) -> list[dict[str, Any]]:
         """Run a query and return its rows."""
-        params = {f"param_{name}": str(value) for name, value in (parameters or {}).items()}
-        body = await self._post(
-            sql.encode(),
-            {**params, "default_format": "JSONEachRow", "date_time_output_format": "iso"},
-        )
-        return [_row(line) for line in body.split(b"\n") if line]
+        params = {f"param_{name}": escaped(value) for name, value in (parameters or {}).items()}
+        body = await self._post(sql.encode(), {**params, **_ROWS})
+        try:
+            return [_row(line) for line in body.split(b"\n") if line]
+        except orjson.JSONDecodeError as error:
+            raise WarehouseUnavailableError(f"ClickHouse broke off its answer: {_why(body)}") from error
 
     async def command(self, sql: str) -> None:
         """Run a statement."""
@@ -99,7 +107,7 @@ class HttpClickHouse:
                 self._url, data=io.BytesIO(body), params={"database": self._database, **params}, headers=self._headers
             ) as response:
                 answer = await response.read()
-                # A failure after the first rows were sent still says so in a header or the body's end.
+                # A failure after the first rows shows in the body alone, see `rows`.
                 if response.status != 200 or "X-ClickHouse-Exception-Code" in response.headers:  # noqa: PLR2004
                     raise _error(response, answer)
                 return answer
@@ -123,6 +131,20 @@ def _row(line: bytes) -> dict[str, Any]:
         # A body need not be UTF-8: ClickHouse hands it out as it is.
         row = orjson.loads(line.decode(errors="replace"))
     return row
+
+
+def _why(body: bytes) -> str:
+    """Return the error at the end of an answer, without the rows before it: they stand in no log."""
+    _, found, said = body[-2000:].rpartition(b"Code: ")
+    return (found + said).decode(errors="replace").strip() if found else "in the middle of a row"
+
+
+def escaped(value: object) -> str:
+    """Write a value as ClickHouse reads parameters: its tab-separated form, which quotes the texts of a list."""
+    if isinstance(value, list):
+        texts = (escaped(each).replace("'", "\\'") for each in value)
+        return "[" + ", ".join(f"'{text}'" for text in texts) + "]"
+    return str(value).translate(_ESCAPES)
 
 
 def _error(response: aiohttp.ClientResponse, answer: bytes) -> WarehouseUnavailableError | WarehouseRefusedError:

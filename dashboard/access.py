@@ -11,7 +11,7 @@ from typing import Final
 
 from core.errors import ConfigError
 from core.settings import Settings
-from dashboard.tickets import Tickets
+from dashboard.tickets import Tickets, as_bytes
 
 COOKIE: Final = "receipts_dashboard"
 OPEN_PATHS: Final = frozenset({"/healthz", "/readyz", "/login"})
@@ -84,14 +84,20 @@ class Gate:
         if self._tickets is None or _bears(self._tickets, authorization):
             return None
         own = self._tickets.valid(ticket, now_ms) and self._tickets.csrf(ticket)
-        if own and hmac.compare_digest(given.encode(), own.encode()):
+        if own and hmac.compare_digest(as_bytes(given), own.encode()):
             return None
         return Refusal(403, "csrf", "The page is too old for a change: load it again")
 
 
-def _bears(tickets: Tickets, authorization: str) -> bool:
+def token_in(authorization: str) -> str:
+    """Return the token that a request brings, '' when it brings none."""
     scheme, _, given = authorization.partition(" ")
-    return scheme.lower() == "bearer" and tickets.is_token(given.strip())
+    return given.strip() if scheme.lower() == "bearer" else ""
+
+
+def _bears(tickets: Tickets, authorization: str) -> bool:
+    given = token_in(authorization)
+    return bool(given) and tickets.is_token(given)
 
 
 def local_path(text: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from dashboard import answers, health, ledger, listings, overview, stories
 from dashboard.listings import Listing
-from dashboard.params import DEFAULT_RANGE, LONGEST_ID, MOST_ROWS, PAGE, RANGES
+from dashboard.params import DEFAULT_RANGE, EVER, LONGEST_ID, MOST_ROWS, PAGE, RANGES
 from dashboard.parts import Parts
 
 Handler = Callable[[Parts, Mapping[str, str]], Awaitable[Any]]
@@ -62,7 +62,11 @@ class Endpoint:
             (name, "Only these.", {"type": "string", "enum": list(words), "default": words[0]}, False)
             for name, words in self.listing.choices.items()
         ]
-        return [*((name, *PARAMETERS[name], False) for name in named), *choices]
+        plain = [(name, *PARAMETERS[name], False) for name in named]
+        if self.listing.ever:
+            told, schema = PARAMETERS["range"]
+            plain[0] = ("range", f"{told} `all` is all there is.", {**schema, "enum": [*RANGES, EVER]}, False)
+        return [*plain, *choices]
 
 
 def _listed(path: str, summary: str, listing: Listing[Any]) -> Endpoint:
@@ -95,9 +99,7 @@ ENDPOINTS: Final = (
     ),
     _listed("/api/rates", "Rates by cohort: the messages of one hour", listings.COHORTS),
     _listed("/api/windows", "Receipts by minute", listings.WINDOWS),
-    _listed(
-        "/api/messages", "Messages that nobody has read: stuck in SENT, delivered but unread, all", listings.MESSAGES
-    ),
+    _listed("/api/messages", "Messages that nobody has read: stuck in SENT, unread, all", listings.MESSAGES),
     Endpoint(
         "/api/message",
         "What became of one message: statuses, clocks, marks, alerts, records",

@@ -107,12 +107,14 @@ class Feed:
             raise UnknownTopicOrPartitionError
         first, end = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
         stood = {place: self._hub.next_of(_place(place)) for place in places}
-        known = all(first[place] <= (stood[place] or -1) <= end[place] for place in places)
-        start = {place: stood[place] if known else max(first[place], end[place] - LOOK_BACK) for place in places}
+        start = {place: at for place, at in stood.items() if at is not None and first[place] <= at <= end[place]}
+        known = len(start) == len(places)
+        if not known:
+            start = {place: max(first[place], end[place] - LOOK_BACK) for place in places}
         for place, offset in start.items():
             consumer.seek(place, offset)
         if not known:
-            self._hub.begin({_place(place): int(offset or 0) for place, offset in start.items()})
+            self._hub.begin({_place(place): offset for place, offset in start.items()})
 
     def _hand_over(self, batches: dict[Any, list[Any]]) -> None:
         events = [event for records in batches.values() for event in newest(records)]

@@ -79,9 +79,12 @@ class Hub:
         return self._next.get(place)
 
     def begin(self, places: dict[Place, int]) -> None:
-        """Say from which offset on each partition is read; all that was kept before goes."""
+        """Say from which offset on each partition is read; all that was kept before goes, and viewers ask anew."""
+        anew = bool(self._first)
         self._kept.clear()
         self._first, self._next = dict(places), dict(places)
+        if anew:
+            self._send(frame("reset", b"{}", self._identity()))
 
     def publish(self, events: list[Event], ends: dict[Place, int]) -> None:
         """Keep events in the order read and hand them out as one frame; `ends` are the offsets read up to."""

@@ -26,7 +26,7 @@ class Listing(Generic[Row]):
     """A list: its query, the type of its rows, and the columns of its order, which are unique together.
 
     `choices` are the filters besides org and channel, each with its words (the first is the default); `ids` those that
-    take any text. `patient`: it may walk over many messages.
+    take any text. `patient`: it may walk over many messages. `ever`: it may be asked for all there is.
     """
 
     query: str
@@ -35,6 +35,7 @@ class Listing(Generic[Row]):
     choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     ids: tuple[str, ...] = ("org", "channel")
     patient: bool = False
+    ever: bool = False
 
     async def page(self, parts: Parts, query: Mapping[str, str]) -> Page[Row]:
         """Return one page."""
@@ -63,7 +64,7 @@ class Listing(Generic[Row]):
 
     def asked(self, query: Mapping[str, str]) -> dict[str, Any]:
         """Return the query's parameters but for the limit."""
-        period = params.period(query, clock.now_ms())
+        period = params.period(query, clock.now_ms(), ever=self.ever)
         after = params.cursor(query, len(self.order))
         return {
             "from": period.from_ms,
@@ -108,8 +109,15 @@ MESSAGES = Listing(
     choices={"state": ("stuck", "unread", "open")},
     patient=True,
 )
-ALERTS = Listing("alerts", Alert, ("due_time", "alert_id"), choices={"state": _STATES}, ids=("org", "channel", "rule"))
-FOLLOWUPS = Listing("followups", Followup, ("due_time", "alert_id"), patient=True)
+ALERTS = Listing(
+    "alerts",
+    Alert,
+    ("due_time", "alert_id"),
+    choices={"state": _STATES, "followup": ("", "false", "true")},
+    ids=("org", "channel", "rule"),
+    ever=True,
+)
+FOLLOWUPS = Listing("followups", Followup, ("due_time", "alert_id"), patient=True, ever=True)
 DEAD = Listing(
     "dead_letters",
     DeadLetter,

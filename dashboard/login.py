@@ -13,7 +13,7 @@ from aiohttp import web
 from core import clock, logs
 from dashboard import access
 from dashboard.parts import PARTS, Parts
-from dashboard.tickets import LIFE_MS
+from dashboard.tickets import LIFE_MS, as_bytes
 
 _WRONG: Final = "This is not the token. It is the value of DASHBOARD_TOKEN."
 _WAIT: Final = "Too many wrong tokens. Try again in a minute."
@@ -78,7 +78,7 @@ async def leave(request: web.Request) -> web.StreamResponse:
     parts = _parts(request)
     if parts.tickets is not None:
         expected = parts.tickets.csrf(request.cookies.get(access.COOKIE, ""))
-        if not hmac.compare_digest(str((await request.post()).get("csrf", "")).encode(), expected.encode()):
+        if not hmac.compare_digest(as_bytes(str((await request.post()).get("csrf", ""))), expected.encode()):
             raise web.HTTPForbidden(reason="The form is too old: load the page again")
     response = web.Response(status=303, headers={"Location": "/login"})
     response.del_cookie(access.COOKIE, path="/", httponly=True, samesite="Strict", secure=_encrypted(request))

@@ -15,7 +15,7 @@ from aiohttp import web
 from core import logs
 from core.errors import PortInUseError
 from core.settings import Settings
-from dashboard import reader
+from dashboard import positions, reader
 from dashboard.access import Gate, check_settings
 from dashboard.feed import Feed
 from dashboard.flow import Kafka
@@ -58,6 +58,8 @@ async def serving(settings: Settings, letters: Letters | None = None) -> AsyncIt
             handle_signals=False,
             shutdown_timeout=DRAIN_S,
             handler_cancellation=True,
+            # A Last-Event-ID names every partition of two topics.
+            max_field_size=positions.LONGEST,
         )
         await runner.setup()
         try:

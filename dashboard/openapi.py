@@ -17,6 +17,7 @@ _FAILURES = {
     "401": "A login or the header `Authorization: Bearer DASHBOARD_TOKEN` is needed.",
     "403": "The request comes by another name or from another site.",
     "404": "Nothing has this id.",
+    "429": "Too many wrong tokens: no other is looked at for Retry-After seconds.",
     "503": "ClickHouse does not answer, or the answer takes long: ask again after Retry-After seconds.",
 }
 

@@ -25,6 +25,8 @@ RANGES: Final = {
 }
 SHORT_MS: Final = 7 * 24 * HOUR_MS
 DEFAULT_RANGE: Final = "24h"
+EVER: Final = "all"
+"""The range of all there is, for lists that may be asked for it."""
 LONGEST_ID: Final = 64
 LONGEST_RANGE_MS: Final = 400 * 24 * HOUR_MS
 PAGE: Final = 100
@@ -51,17 +53,23 @@ class Period:
         return self.to_ms - self.from_ms <= SHORT_MS
 
 
-def period(query: Mapping[str, str], now_ms: int) -> Period:
-    """Read `range`, or `from` and `to` (ISO 8601). A range is so many full hours and the present one."""
+def period(query: Mapping[str, str], now_ms: int, *, ever: bool = False) -> Period:
+    """Read `range`, or `from` and `to` (ISO 8601). A range is so many full hours and the present one.
+
+    `ever`: it may be all there is.
+    """
     if "from" in query or "to" in query:
         start, end = _time(query, "from", now_ms - RANGES[DEFAULT_RANGE]), _time(query, "to", now_ms)
         if not start < end <= start + LONGEST_RANGE_MS:
             raise BadQueryError("from must lie before to, and at most 400 days", fix="Give another from or to")
         return Period(start, end, "")
     name = query.get("range", DEFAULT_RANGE)
-    if name not in RANGES:
-        raise BadQueryError(f"range={name!r} is none", fix=f"Choose one of {', '.join(RANGES)}, or give from and to")
     end = now_ms - now_ms % HOUR_MS + HOUR_MS
+    if ever and name == EVER:
+        return Period(0, end, name)
+    if name not in RANGES:
+        told = ", ".join((*RANGES, EVER) if ever else RANGES)
+        raise BadQueryError(f"range={name!r} is none", fix=f"Choose one of {told}, or give from and to")
     return Period(end - HOUR_MS - RANGES[name], end, name)
 
 

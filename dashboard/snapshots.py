@@ -82,6 +82,11 @@ class Snapshots:
         except ReceiptstreamError as error:
             _log.warning("query_failed", key=key, error=error.message)
             snapshot.error = error
+        except Exception:  # noqa: BLE001 -- whoever waits must be told, whatever it was
+            _log.exception("query_failed", key=key)
+            snapshot.error = ReceiptstreamError(
+                "The numbers could not be worked out", fix="This is a defect of the dashboard; its log has more"
+            )
         finally:
             snapshot.tried_at = loop.time()
             # What fails after long is not begun anew at once either.

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Final, TypeVar
+from typing import Final, Literal, TypeVar
+
+import msgspec
 
 from core.errors import NotFoundError
 from dashboard import params
@@ -25,28 +27,41 @@ from schemas.events import LADDER
 
 WAIT_S: Final = 15.0
 HEALTH_WAIT_S: Final = 5.0
+MOST_RECORDS: Final = 200
+MOST_OF_SESSION: Final = 500
 _ALL: Final = {"org": "", "channel": ""}
 T = TypeVar("T")
+
+
+class Count(msgspec.Struct, frozen=True):
+    """How many records a message of an org has, and how many of them tell a status."""
+
+    org_id: str
+    records: int
+    statuses: int
 
 
 async def message(parts: Parts, query: Mapping[str, str]) -> Page[Timeline]:
     """Return what became of a message, in each org that has one of this id."""
     asked = {"id": params.needed(query, "id"), "org": params.text(query, "org")}
     read = parts.reader.rows
-    states, steps, alerts, raw = await asyncio.gather(
+    states, steps, alerts, raw, counts = await asyncio.gather(
         read("states", State, asked),
         read("steps", Step, asked),
         read("message_alerts", Alert, asked),
-        read("message_records", RawEvent, asked),
+        read("message_records", RawEvent, {**asked, "limit": MOST_RECORDS}),
+        read("message_record_counts", Count, asked),
     )
     if not states:
         raise NotFoundError(
             f"no message {asked['id']} is known", fix="Check the id; a message appears when its first status is told"
         )
-    return Page([timeline(state, steps, alerts, raw) for state in states], None)
+    return Page([timeline(state, steps, alerts, raw, counts) for state in states], None)
 
 
-def timeline(state: State, steps: list[Step], alerts: list[Alert], raw: list[RawEvent]) -> Timeline:
+def timeline(
+    state: State, steps: list[Step], alerts: list[Alert], raw: list[RawEvent], counts: list[Count]
+) -> Timeline:
     """Put together what belongs to one org's message."""
     own = [step for step in steps if step.org_id == state.org_id]
     records = [record for record in raw if record.org_id == state.org_id]
@@ -56,8 +71,19 @@ def timeline(state: State, steps: list[Step], alerts: list[Alert], raw: list[Raw
         for record in records
         if record.event_type == "IM_Message_Status" and (record.raw_partition, record.raw_offset) not in told
     ]
+    count = next((each for each in counts if each.org_id == state.org_id), Count(state.org_id, 0, 0))
+    duplicates = len(again)
+    if count.records > len(records):
+        # Those that are not listed count too; each status told stands in one record.
+        duplicates = max(duplicates, count.statuses - len(own))
     return Timeline(
-        state, own, missing(own), len(again), [alert for alert in alerts if alert.org_id == state.org_id], records
+        state,
+        own,
+        missing(own),
+        duplicates,
+        [alert for alert in alerts if alert.org_id == state.org_id],
+        records,
+        max(count.records, len(records)),
     )
 
 
@@ -74,12 +100,13 @@ async def session(parts: Parts, query: Mapping[str, str]) -> Journey:
 
     async def make() -> Journey:
         read = parts.reader.rows
+        limited = {**asked, "limit": MOST_OF_SESSION + 1}
         messages, steps, events = await asyncio.gather(
-            read("session_states", State, asked, patient=True),
-            read("session_steps", Step, asked, patient=True),
-            read("session_records", RawEvent, asked, patient=True),
+            read("session_states", State, limited, patient=True),
+            read("session_steps", Step, limited, patient=True),
+            read("session_records", RawEvent, limited, patient=True),
         )
-        return Journey(asked["id"], messages, steps, events)
+        return journey(asked["id"], messages, steps, events)
 
     found = await parts.snapshots.need(f"session {asked}", make, wait_s=WAIT_S)
     if found is None:
@@ -87,6 +114,18 @@ async def session(parts: Parts, query: Mapping[str, str]) -> Journey:
     if not (found.messages or found.events):
         raise NotFoundError(f"no session {asked['id']} is known", fix="Check the id")
     return found
+
+
+def journey(session_id: str, messages: list[State], steps: list[Step], events: list[RawEvent]) -> Journey:
+    """Put together what belongs to a session; of each one more was asked for than is shown."""
+    most = MOST_OF_SESSION
+    lengths: dict[Literal["messages", "steps", "events"], int] = {
+        "messages": len(messages),
+        "steps": len(steps),
+        "events": len(events),
+    }
+    truncated = [name for name, length in lengths.items() if length > most]
+    return Journey(session_id, messages[:most], steps[:most], events[:most], truncated)
 
 
 async def search(parts: Parts, query: Mapping[str, str]) -> Found:

@@ -11,16 +11,21 @@ LIFE_MS: Final = 12 * 3600 * 1000
 _PARTS: Final = 3
 
 
+def as_bytes(text: str) -> bytes:
+    """Encode what a caller sent: bytes of a header that are no UTF-8 stand in it as lone surrogates."""
+    return text.encode(errors="surrogateescape")
+
+
 class Tickets:
     """Makes and checks tickets. The key comes from the token: a new token ends every session."""
 
     def __init__(self, token: str) -> None:
-        self._token = token.encode()
+        self._token = as_bytes(token)
         self._key = hmac.digest(self._token, b"receiptstream dashboard session", hashlib.sha256)
 
     def is_token(self, given: str) -> bool:
         """Compare in a time that tells nothing."""
-        return hmac.compare_digest(hashlib.sha256(given.encode()).digest(), hashlib.sha256(self._token).digest())
+        return hmac.compare_digest(hashlib.sha256(as_bytes(given)).digest(), hashlib.sha256(self._token).digest())
 
     def make(self, now_ms: int) -> str:
         """Return a new ticket: `expiry.nonce.signature`."""
@@ -42,4 +47,4 @@ class Tickets:
         return self._sign("csrf", ticket)
 
     def _sign(self, purpose: str, text: str) -> str:
-        return hmac.digest(self._key, f"{purpose}:{text}".encode(), hashlib.sha256).hex()
+        return hmac.digest(self._key, as_bytes(f"{purpose}:{text}"), hashlib.sha256).hex()

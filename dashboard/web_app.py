@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable
 from importlib import resources
 from pathlib import Path
@@ -44,6 +45,8 @@ HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
+
+_GUESSED: Final = Refusal(429, "guesses", "Too many wrong tokens. Try again in a minute")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _log = logs.get(__name__)
@@ -147,13 +150,21 @@ async def _or_refusal(request: web.Request, handler: Handler) -> web.StreamRespo
 
 @web.middleware
 async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
-    gate = request.app[PARTS].gate
+    parts, now = request.app[PARTS], clock.now_ms()
+    gate = parts.gate
     refusal = gate.host_refusal(request.host) or gate.change_refusal(request.method, request.headers, request.host)
     if refusal is not None:
         return refused(refusal)
     ticket, given = request.cookies.get(access.COOKIE, ""), request.headers.get("Authorization", "")
-    if gate.may_look(request.path, ticket, given, clock.now_ms()):
+    if gate.may_look(request.path, ticket, "", now):
         return await handler(request)
+    if access.token_in(given):
+        if wait_ms := parts.guesses.wait_ms(now):
+            return refused(_GUESSED, {"Retry-After": str(math.ceil(wait_ms / 1000))})
+        if gate.may_look(request.path, "", given, now):
+            return await handler(request)
+        parts.guesses.wrong(now)
+        _log.warning("wrong_token", peer=request.remote)
     if request.method in access.SAFE_METHODS and request.path in PAGES:
         raise web.HTTPFound(login.address(request.raw_path))
     return refused(

@@ -134,25 +134,36 @@ def _orgs(facts: Facts) -> Iterator[Finding]:
     orgs = facts.stored.orgs if isinstance(facts.stored, Stored) else ()
     heard = isinstance(facts.intake, Intake) and bool(facts.intake.last_event_ms)
     if isinstance(facts.stored, Stored) and not orgs and not heard:
-        yield _nothing(facts.intake)
+        yield _nothing(
+            facts.intake, "no event is known" if not facts.stored.channels else f"nothing came in {facts.days} d"
+        )
     for org in orgs:
         if org.status_events and not org.message_events:
             yield _no_messages(org)
 
 
-def _nothing(intake: Intake | Unknown) -> Finding:
-    checked = isinstance(intake, Intake) and intake.outcomes.get("setup_check", 0)
-    known = (
-        "Zoho (or a browser) has checked the URL since, but sent no event" if checked else "nobody has called the URL"
-    )
+def _nothing(intake: Intake | Unknown, what: str) -> Finding:
     return Finding(
         "no_events",
         "problem",
         "nothing_heard",
-        f"no event is known: {known}",
+        f"{what}: {_calls(intake)}",
         "In Zoho Desk, see that the webhook is active, names this URL with its secret, and has IM_Message_Status among"
         " its events; that the URL can be reached from the internet; then send a message on an IM channel",
     )
+
+
+def _calls(intake: Intake | Unknown) -> str:
+    """Say who called the URL, where no call brought an event."""
+    if isinstance(intake, Unknown):
+        return "whether anybody has called the URL, the ingress does not say"
+    came = {outcome: count for outcome, count in sorted(intake.outcomes.items()) if count}
+    if not came:
+        return "nobody has called the URL since the ingress started"
+    if came.keys() == {"setup_check"}:
+        return "Zoho (or a browser) has checked the URL since, but sent no event"
+    outcomes = ", ".join(f"{outcome} {count:,}" for outcome, count in came.items())
+    return f"{_number(sum(came.values()), 'request')} came since the ingress started, and brought none ({outcomes})"
 
 
 def _no_messages(org: Org) -> Finding:

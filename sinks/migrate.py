@@ -12,7 +12,7 @@ from core.clickhouse import ClickHouse
 from core.errors import ConfigError
 from core.settings import Settings
 from sinks.cluster import render, tables_of
-from sinks.ttl import changes
+from sinks.ttl import LETTERS, OLD_LETTERS, changes, deletions
 
 log = logs.get(__name__)
 
@@ -110,7 +110,10 @@ def statements_of(migration: Migration, migrations: list[Migration], cluster: Cl
 
 
 async def apply_ttl(clickhouse: ClickHouse, settings: Settings) -> list[str]:
-    """Let each table keep its rows as long as the settings say; return the names of those that were changed."""
+    """Let each table keep its rows as long as the settings say; return the names of those that were changed.
+
+    Dead letters that were closed longer ago go at once: no time to live can tell them.
+    """
     cluster = settings.clickhouse_cluster
     suffix, on = ("_local", f" ON CLUSTER '{cluster}'") if cluster else ("", "")
     rows = await clickhouse.rows(_CREATED)
@@ -121,6 +124,12 @@ async def apply_ttl(clickhouse: ClickHouse, settings: Settings) -> list[str]:
     for table, change in found.items():
         await clickhouse.command(f"ALTER TABLE {table}{suffix}{on} {change}")
         log.info("ttl", table=table, change=change)
+    if settings.ttl_dead_letters is not None and LETTERS in created:
+        rows = await clickhouse.rows(OLD_LETTERS, {"seconds": int(settings.ttl_dead_letters.total_seconds())})
+        places = [(int(row["place"][0]), int(row["place"][1])) for row in rows]
+        for deletion in deletions(places):
+            await clickhouse.command(f"ALTER TABLE {LETTERS}{suffix}{on} {deletion}")
+        log.info("dead_letters_deleted", letters=len(places))
     return list(found)
 
 

@@ -18,6 +18,10 @@ log = logs.get(__name__)
 
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
+ABOUT_NO_ROW = frozenset({60, 81, 192, 193, 201, 290, 394, 497, 516})
+"""Codes of refusals that concern no row, though the table can be read: no such table (a materialized view may feed one)
+or database, unknown user, wrong password, quota used up, limit on connections, query killed, no right to insert, not
+authenticated. Rows wait until somebody has seen to it."""
 
 
 class Parking(Protocol):
@@ -72,7 +76,7 @@ class Writer:
                 with metrics.SINK_INSERT_SECONDS.labels(table).time():
                     await self._clickhouse.insert(table, body, token=token)
             except WarehouseRefusedError as error:
-                if await self._takes_rows(table):
+                if error.code not in ABOUT_NO_ROW and await self._takes_rows(table):
                     return error
                 self._note(str(error))
             except WarehouseUnavailableError as error:

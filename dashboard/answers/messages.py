@@ -92,6 +92,8 @@ class Timeline(msgspec.Struct, frozen=True):
     alerts: list[Alert]
     raw: list[RawEvent]
     """The records themselves, the first 200."""
+    records: int
+    """How many there are."""
 
 
 class Journey(msgspec.Struct, frozen=True):
@@ -101,6 +103,8 @@ class Journey(msgspec.Struct, frozen=True):
     messages: list[State]
     steps: list[Step]
     events: list[RawEvent]
+    truncated: list[Literal["messages", "steps", "events"]]
+    """Those of which there are more."""
 
 
 class Hit(msgspec.Struct, frozen=True):

@@ -4,6 +4,7 @@ FROM alerts
 WHERE due_time >= fromUnixTimestamp64Milli({from:Int64}, 'UTC')
     AND due_time < fromUnixTimestamp64Milli({to:Int64}, 'UTC')
     AND ({state:String} = '' OR state = {state:String})
+    AND ({followup:String} = '' OR followup = ({followup:String} = 'true'))
     AND ({rule:String} = '' OR rule = {rule:String})
     AND ({org:String} = '' OR org_id = {org:String})
     AND ({channel:String} = '' OR channel_id = {channel:String})

@@ -4,4 +4,4 @@ SELECT
 FROM raw_events
 WHERE message_id = {id:String} AND ({org:String} = '' OR org_id = {org:String})
 ORDER BY org_id, raw_partition, raw_offset
-LIMIT 200
+LIMIT {limit:UInt32} BY org_id

@@ -27,7 +27,8 @@ WHERE (NOT {short:Bool} OR (org_id, message_id) IN
     AND ({channel:String} = '' OR channel_id = {channel:String})
     AND multiIf(
         {state:String} = 'stuck', stuck,
-        {state:String} = 'unread', status = 'DELIVERED' AND can_report_read,
+        {state:String} = 'unread',
+            can_report_read AND (status = 'DELIVERED' OR (status = 'SENT' AND NOT can_report_delivered)),
         true
     )
     AND ({after_0:String} = '' OR (since, org_id, message_id)

@@ -4,4 +4,4 @@ SELECT
 FROM raw_events
 WHERE session_id = {id:String} AND event_type != 'IM_Message_Status' AND ({org:String} = '' OR org_id = {org:String})
 ORDER BY received_time, raw_partition, raw_offset
-LIMIT 500
+LIMIT {limit:UInt32}

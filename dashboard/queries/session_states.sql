@@ -9,4 +9,4 @@ WHERE (org_id, message_id) IN
         WHERE session_id = {id:String} AND ({org:String} = '' OR org_id = {org:String})
     )
 ORDER BY org_id, ifNull(sent_time, ifNull(delivered_time, read_time)), message_id
-LIMIT 500
+LIMIT {limit:UInt32}

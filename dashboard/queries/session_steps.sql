@@ -5,4 +5,4 @@ SELECT
 FROM transitions
 WHERE session_id = {id:String} AND ({org:String} = '' OR org_id = {org:String})
 ORDER BY updated_time, raw_partition, raw_offset
-LIMIT 500
+LIMIT {limit:UInt32}

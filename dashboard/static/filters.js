@@ -22,9 +22,10 @@ export function write(name, label) {
   }));
 }
 
-export function range() {
+// `ever`: the list may be asked for all there is.
+export function range(ever = false) {
   const { from, to } = query();
-  if (!from && !to) return choose("range", "Period", RANGES, "24h");
+  if (!from && !to) return choose("range", "Period", ever ? [...RANGES, ["all", "all time"]] : RANGES, "24h");
   return h("label", {}, "Period", h("span", {}, `${from ?? "…"} to ${to ?? "now"} `,
     h("button", { type: "button", onclick: () => go({ from: "", to: "" }) }, "last 24 hours")));
 }

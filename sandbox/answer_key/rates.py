@@ -78,10 +78,13 @@ def _ratios(facts: Counter[str], reports: frozenset[str]) -> Row:
 
 
 def _patience(messages: Mapping[tuple[str, str], Message], now_ms: int) -> dict[Channel, int]:
-    """Return each channel's 95th percentile from SENT to READ, where enough reads of its last 30 days are known."""
+    """Return each channel's 95th percentile from SENT to READ, where enough reads of its last 30 days are known.
+
+    Negative times are none of them.
+    """
     times: dict[Channel, list[int]] = defaultdict(list)
     for (org, _), message in messages.items():
         sent, read = message.time_of("SENT"), message.time_of("READ")
-        if sent is not None and read is not None and read >= now_ms - MONTH_MS:
+        if sent is not None and read is not None and read >= max(sent, now_ms - MONTH_MS):
             times[org, message.first.told.channel_id].append(read - sent)
     return {channel: int(quantile(each, 0.95) or 0) for channel, each in times.items() if len(each) >= ENOUGH_READS}

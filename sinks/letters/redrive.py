@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import MessageSizeTooLargeError
 
 from core.clickhouse import ClickHouse
 from core.errors import ReceiptstreamError, WarehouseRefusedError
@@ -61,9 +62,12 @@ async def redrive(settings: Settings, clickhouse: ClickHouse, wanted: Wanted, ju
 
 
 async def discard(clickhouse: ClickHouse, wanted: Wanted) -> list[Letter]:
-    """Mark the open ones of the letters as of no use and return them. Raises BusyError while another redrives."""
+    """Mark the open ones of the letters as of no use and return them, without their bodies.
+
+    Raises BusyError while another redrives.
+    """
     async with alone(clickhouse):
-        letters = await find(clickhouse, wanted._replace(state="open"))
+        letters = await find(clickhouse, wanted._replace(state="open"), bodies=False)
         await mark(clickhouse, letters, "discarded")
         return letters
 
@@ -113,7 +117,12 @@ async def _to_raw(settings: Settings, clickhouse: ClickHouse, letter: Letter, ju
             there[event.body] -= 1
         else:
             missing.append(event)
-    producer = AIOKafkaProducer(**client_options(settings), acks="all", enable_idempotence=settings.kafka_idempotence)
+    producer = AIOKafkaProducer(
+        **client_options(settings),
+        acks="all",
+        enable_idempotence=settings.kafka_idempotence,
+        max_request_size=topics.largest_batch(settings),
+    )
     async with producer:
         partitions = len(await producer.partitions_for(topics.RAW))
         for event in missing:
@@ -125,7 +134,13 @@ async def _to_raw(settings: Settings, clickhouse: ClickHouse, letter: Letter, ju
                 (topics.HEADER_SOURCE, b"replay"),
             ]
             partition = partition_of(event.key, partitions)
-            await producer.send_and_wait(topics.RAW, event.body, key=event.key, partition=partition, headers=headers)
+            try:
+                await producer.send_and_wait(
+                    topics.RAW, event.body, key=event.key, partition=partition, headers=headers
+                )
+            except MessageSizeTooLargeError as error:
+                # What concerns this letter alone holds up no other.
+                return f"Kafka does not take it: {error}"
     return ""
 
 

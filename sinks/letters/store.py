@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from base64 import b64decode
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from core.clickhouse import ClickHouse
 from core.clock import now_ms
 
 State = Literal["open", "redriven", "discarded"]
+
+MARKED_AT_ONCE = 1000
+"""Letters named in one statement: ClickHouse reads no statement of any length (`max_query_size`)."""
 
 
 class Letter(NamedTuple):
@@ -71,9 +74,10 @@ WHERE (dead_partition, dead_offset) IN ({places})
 """
 
 
-async def find(clickhouse: ClickHouse, wanted: Wanted) -> list[Letter]:
-    """Return the letters, oldest first."""
-    rows = await clickhouse.rows(_FIND, {**wanted._asdict(), "ids": ",".join(wanted.ids)})
+async def find(clickhouse: ClickHouse, wanted: Wanted, *, bodies: bool = True) -> list[Letter]:
+    """Return the letters, oldest first; without `bodies`, with empty ones."""
+    sql = _FIND if bodies else _FIND.replace("key, body, body_encoding", "key, '' AS body, 'text' AS body_encoding")
+    rows = await clickhouse.rows(sql, {**wanted._asdict(), "ids": ",".join(wanted.ids)})
     return [
         Letter(
             row["id"],
@@ -93,8 +97,8 @@ async def find(clickhouse: ClickHouse, wanted: Wanted) -> list[Letter]:
     ]
 
 
-async def mark(clickhouse: ClickHouse, letters: Iterable[Letter], state: State) -> None:
+async def mark(clickhouse: ClickHouse, letters: Sequence[Letter], state: State) -> None:
     """Note what became of letters; safe to repeat."""
-    places = ", ".join(str(letter.place) for letter in letters)
-    if places:
+    for first in range(0, len(letters), MARKED_AT_ONCE):
+        places = ", ".join(str(letter.place) for letter in letters[first : first + MARKED_AT_ONCE])
         await clickhouse.command(_MARK.format(state=state, now=now_ms(), places=places))

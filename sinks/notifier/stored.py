@@ -81,8 +81,7 @@ async def one(clickhouse: ClickHouse, alert_id: str) -> tuple[Row, Row] | None:
 
 async def acknowledge(clickhouse: ClickHouse, alert_ids: Sequence[str], *, who: str, note: str, now: int) -> list[str]:
     """Record who has seen to these alerts. Returns those that do not exist: then nothing is recorded."""
-    quoted = ", ".join(f"'{_escaped(each)}'" for each in alert_ids)
-    rows = await clickhouse.rows(_KNOWN, {"ids": f"[{quoted}]"})
+    rows = await clickhouse.rows(_KNOWN, {"ids": list(alert_ids)})
     known = {row["alert_id"] for row in rows}
     unknown = [each for each in alert_ids if each not in known]
     if unknown:
@@ -91,7 +90,3 @@ async def acknowledge(clickhouse: ClickHouse, alert_ids: Sequence[str], *, who: 
     lines = b"\n".join(map(orjson.dumps, acks))
     await clickhouse.insert("alert_acks_log", lines, token=f"ack-{hashlib.sha256(lines).hexdigest()}")
     return []
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("'", "\\'")

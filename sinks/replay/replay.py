@@ -21,6 +21,8 @@ __all__ = ["RawEvent", "Selection", "replay", "resend"]
 
 AT_ONCE = 2000
 """Records sent before all of them must be acknowledged."""
+TELL_S = 1.0
+"""The longest between two reports of progress, however low the rate."""
 
 
 def headers_of(event: RawEvent) -> list[tuple[str, bytes]]:
@@ -74,9 +76,10 @@ async def resend(
         linger_ms=10,
         max_request_size=settings.ingest_max_body_bytes + 1024 * 1024,
     )
-    await producer.start()
-    sent, waiting, started = 0, [], monotonic()
+    sent, waiting = 0, []
     try:
+        await producer.start()
+        started = told = monotonic()
         async for event in source:
             waiting.append(
                 await producer.send(
@@ -84,10 +87,11 @@ async def resend(
                 )
             )
             sent += 1
-            if len(waiting) >= AT_ONCE:
+            if len(waiting) >= AT_ONCE or monotonic() - told >= TELL_S:
                 await asyncio.gather(*waiting)
                 waiting.clear()
                 on_progress(sent)
+                told = monotonic()
             if rate:
                 await asyncio.sleep(max(0.0, started + sent / rate - monotonic()))
         await asyncio.gather(*waiting)

@@ -15,6 +15,8 @@ from schemas import sketch
 HOUR_MS: Final = 3_600_000
 ORG: Final = "106553778"
 OTHER_ORG: Final = "99"
+OLD_ORG: Final = "98"
+"""Its alerts were due long ago."""
 WHATSAPP: Final = "50007000000004080"
 INSTAGRAM: Final = "50007000000004081"
 CHAT: Final = "50007000000004082"
@@ -113,9 +115,11 @@ class Rows:
             **sketches,
         )
 
-    def alert(self, message: str, rule: str, state: str, *, followup: bool = False, org: str = ORG) -> None:
+    def alert(
+        self, message: str, rule: str, state: str, *, followup: bool = False, org: str = ORG, age: int = 2 * HOUR_MS
+    ) -> None:
         """Keep an alert."""
-        due = iso(self.now - 2 * HOUR_MS)
+        due = iso(self.now - age)
         self.add(
             "alerts_log",
             alert_id=f"{rule}:{org}:{message}",
@@ -177,6 +181,9 @@ def fill(rows: Rows) -> None:
     rows.alert(STUCK, "stuck_in_sent", "open")
     rows.alert(BIG_ID, "delivered_not_read", "open", followup=True)
     rows.alert("gone", "stuck_in_sent", "resolved")
+    rows.tell("old", "SENT", now - HOUR_MS, org=OLD_ORG, session="old")
+    rows.alert("old", "stuck_in_sent", "open", org=OLD_ORG, age=5000 * HOUR_MS)
+    rows.alert("old", "delivered_not_read", "open", org=OLD_ORG, age=5000 * HOUR_MS, followup=True)
     rows.add(
         "audits_log",
         audit_time=iso(now),

@@ -82,6 +82,21 @@ def test_the_token_itself_opens_the_api() -> None:
     assert not gate.may_look("/metrics", "", "", NOW)
 
 
+@pytest.mark.parametrize("text", ["ü", "\udcff", "the tokeñ"])
+def test_text_beyond_ascii_is_only_a_wrong_one(text: str) -> None:
+    """A header's bytes that are no UTF-8 stand in it as lone surrogates."""
+    gate, ticket = Gate(TICKETS), TICKETS.make(NOW)
+    assert not gate.may_look("/api/overview", "", f"Bearer {text}", NOW)
+    assert not gate.may_look("/api/overview", text, "", NOW)
+    assert gate.csrf_refusal(ticket, "", text, NOW) is not None
+    assert TICKETS.csrf(text)
+
+
+def test_a_token_beyond_ascii_opens_as_any_other() -> None:
+    for token in ("schlüssel", "\udcfc"):
+        assert Gate(Tickets(token)).may_look("/api/overview", "", f"Bearer {token}", NOW)
+
+
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/login", "/static/style.css"])
 def test_what_anyone_may_see(path: str) -> None:
     assert Gate(TICKETS).may_look(path, "", "", NOW)

@@ -24,6 +24,7 @@ from tests.dashboard.data import (
     HOSTILE_BODY,
     HOUR_MS,
     INSTAGRAM,
+    OLD_ORG,
     ORG,
     OTHER_ORG,
     SESSION,
@@ -143,6 +144,18 @@ def test_open_alerts_are_counted(dashboard: Dashboard) -> None:
     assert summary(dashboard, WHATSAPP, OTHER_ORG)["open_alerts"] == 0
 
 
+def test_every_alert_that_is_counted_is_in_the_list(dashboard: Dashboard) -> None:
+    """However long it has been open; the overview's links ask thus."""
+    counted = summary(dashboard, WHATSAPP, OLD_ORG)
+    assert (counted["open_alerts"], counted["open_followups"]) == (1, 1)
+    asked = {"range": "all", "org": OLD_ORG, "channel": WHATSAPP}
+    for followup, rules in (("false", ["stuck_in_sent"]), ("true", ["delivered_not_read"])):
+        rows = get(dashboard, "alerts", state="open", followup=followup, **asked)["rows"]
+        assert [row["rule"] for row in rows] == rules
+    assert len(get(dashboard, "alerts", **asked)["rows"]) == 2
+    assert [row["rule"] for row in get(dashboard, "followups", **asked)["rows"]] == ["delivered_not_read"]
+
+
 def test_one_channel_over_time(dashboard: Dashboard, filled: Filled) -> None:
     found = get(dashboard, "channel", org=ORG, channel=WHATSAPP, tz="Asia/Kathmandu")
     assert found["bucket"] == "hour"
@@ -180,6 +193,11 @@ def test_unread_messages(dashboard: Dashboard) -> None:
     rows = get(dashboard, "messages", state="unread", org=OTHER_ORG)["rows"]
     assert len(rows) == 4
     assert {row["status"] for row in rows} == {"DELIVERED"}
+    instagram = get(dashboard, "messages", state="unread", channel=INSTAGRAM)["rows"]
+    assert [row["status"] for row in instagram] == ["SENT"] * 12, "it never tells DELIVERED: SENT is as far as it gets"
+    assert get(dashboard, "messages", state="unread", channel=CHAT)["rows"] == [], "it tells nothing"
+    sent = [row for row in get(dashboard, "messages", state="unread", org=ORG)["rows"] if row["status"] == "SENT"]
+    assert {row["channel_id"] for row in sent} == {INSTAGRAM}
 
 
 def test_a_message_with_all_its_clocks_and_marks(dashboard: Dashboard) -> None:
@@ -193,6 +211,7 @@ def test_a_message_with_all_its_clocks_and_marks(dashboard: Dashboard) -> None:
     assert timeline["steps"][1]["heard_after_ms"] == 300
     assert timeline["missing"] == ["DELIVERED"]
     assert timeline["duplicates"] == 1
+    assert timeline["records"] == len(timeline["raw"]) == 3
     assert [alert["rule"] for alert in timeline["alerts"]] == ["delivered_not_read"]
     assert HOSTILE_BODY in [record["body"] for record in timeline["raw"]]
 
@@ -203,6 +222,7 @@ def test_a_session_and_its_own_events(dashboard: Dashboard) -> None:
     assert [event["event_type"] for event in journey["events"]] == ["IM_Session_Status"]
     times = [step["updated_time"] for step in journey["steps"]]
     assert times == sorted(times)
+    assert journey["truncated"] == []
 
 
 @pytest.mark.parametrize("path", ["message", "session"])
@@ -217,7 +237,7 @@ def test_search_finds_by_each_kind_of_id(dashboard: Dashboard) -> None:
         ("message", "READ")
     ]
     assert {hit["kind"] for hit in get(dashboard, "search", q=SESSION)["hits"]} == {"session"}
-    assert {hit["org_id"] for hit in get(dashboard, "search", q=WHATSAPP)["hits"]} == {ORG, OTHER_ORG}
+    assert {hit["org_id"] for hit in get(dashboard, "search", q=WHATSAPP)["hits"]} == {ORG, OTHER_ORG, OLD_ORG}
     assert get(dashboard, "search", q="nothing")["hits"] == []
 
 

@@ -80,6 +80,17 @@ def test_a_stranger_s_position_is_told_to_ask_anew() -> None:
     assert read(joined(hub(), "nonsense\n")[1])[0] == "reset"
 
 
+def test_who_looks_when_reading_begins_anew_is_told_to_ask_anew() -> None:
+    target = Hub()
+    viewer, _ = joined(target)
+    target.begin(PLACES)
+    assert viewer.frames.empty(), "nothing was read before that could have been missed"
+    moved = dict.fromkeys(PLACES, 7)
+    target.begin(moved)
+    name, identity, _ = read(viewer.frames.get_nowait() or b"")
+    assert (name, positions.read(identity)) == ("reset", moved)
+
+
 def test_a_slow_viewer_is_cut_off_and_costs_no_memory() -> None:
     target = hub()
     slow, _ = joined(target)

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from dashboard import params
 from dashboard.params import HOUR_MS
 from dashboard.problems import BadQueryError
-from dashboard.reader import escaped
 from schemas.times import parse_iso
 
 NOW = 1_760_000_000_000
@@ -45,6 +44,12 @@ def test_two_times_are_taken_as_they_are() -> None:
 def test_other_periods_are_refused(query: dict[str, str]) -> None:
     with pytest.raises(BadQueryError):
         params.period(query, NOW)
+
+
+def test_all_there_is_is_for_lists_that_may_be_asked_for_it() -> None:
+    assert params.period({"range": "all"}, NOW, ever=True).from_ms == 0
+    with pytest.raises(BadQueryError):
+        params.period({"range": "all"}, NOW)
 
 
 @pytest.mark.parametrize("name", ["Mars/Base", "../../etc/passwd", "/etc/passwd", "", "a\0b", "Europe"])
@@ -81,9 +86,3 @@ def test_ids_have_an_end() -> None:
         params.text({"org": "x" * 65}, "org")
     with pytest.raises(BadQueryError):
         params.needed({}, "id")
-
-
-@given(st.text(max_size=30))
-def test_a_parameter_has_no_line_end_or_tab(text: str) -> None:
-    """ClickHouse reads parameters as tab-separated text."""
-    assert not set(escaped(text)) & set("\t\n\r\0")

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from core.errors import WarehouseUnavailableError
+from core.errors import ReceiptstreamError, WarehouseUnavailableError
 from dashboard import snapshots
 from dashboard.snapshots import FRESH_S, PATIENT, QUICK, Snapshot, Snapshots
 
@@ -68,6 +68,17 @@ async def test_a_failure_is_told_and_not_repeated_at_once() -> None:
         with pytest.raises(WarehouseUnavailableError):
             await kept.need("k", work, wait_s=5)
     assert work.begun == 1
+
+
+async def test_a_defect_is_told_as_one_and_ends_the_waiting() -> None:
+    kept, work = Snapshots(), Work()
+    work.error = ZeroDivisionError("a defect")
+    work.go.set()
+    with pytest.raises(ReceiptstreamError, match="could not be worked out"):
+        await kept.need("k", work, wait_s=5)
+    work.error = None
+    (await kept.get("k", work, wait_s=5)).tried_at = float("-inf")
+    assert await kept.need("k", work, wait_s=5) == 2
 
 
 async def test_a_failed_renewal_keeps_what_was_known() -> None:

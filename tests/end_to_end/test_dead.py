@@ -13,9 +13,11 @@ from aiokafka import AIOKafkaProducer
 from core.clock import iso, now_ms
 from schemas import topics
 from tests.end_to_end.apart import audit, named, row, sql, where
-from tests.stack import Up, until
+from tests.stack import Up, run, until
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]
+
+MIB = 1024 * 1024
 
 
 def event(message: int) -> bytes:
@@ -27,7 +29,7 @@ def event(message: int) -> bytes:
 async def write(up: Up, topic: str, value: bytes, headers: dict[str, str]) -> int:
     """Write a record as another program might; return its offset in partition 0."""
     pairs = [(name, text.encode()) for name, text in headers.items()]
-    async with AIOKafkaProducer(bootstrap_servers=up.kafka) as producer:
+    async with AIOKafkaProducer(bootstrap_servers=up.kafka, max_request_size=4 * MIB) as producer:
         sent = await producer.send_and_wait(topic, value, key=b"k", partition=0, headers=pairs)
         return int(sent.offset)
 
@@ -131,3 +133,20 @@ async def test_two_at_once_send_a_letter_once(apart: Up) -> None:
     await asyncio.to_thread(redrive)
     until(lambda: sql(apart, "SELECT count() FROM transitions WHERE message_id = '775'") == "1\n", within_s=30)
     assert sql(apart, "SELECT count() FROM raw_events WHERE message_id = '775'") == "1\n"
+
+
+async def test_a_letter_too_large_for_kafka_holds_up_no_other_and_goes_once_there_is_room(apart: Up) -> None:
+    headers = {"stage": "ingress", "reason": "large", "detail": "-", "failed_at": iso(now_ms())}
+    large = event(776)[:-1] + b',"more":"' + b"x" * 2 * MIB + b'"}'
+    first = await write(apart, topics.DEAD, large, headers)
+    await write(apart, topics.DEAD, event(777), {**headers, "failed_at": iso(now_ms() + 1)})
+    until(lambda: len(letters(apart, "--reason", "large")) == 2, within_s=30)
+    options = ("dead", "redrive", "--reason", "large", "--state-dir", str(apart.state_dir))
+    done = await asyncio.to_thread(run, *options, environ={"INGEST_MAX_BODY_BYTES": "1024"})
+    assert f"0-{first}  still refused: Kafka does not take it" in done.stdout, done.stderr
+    assert done.stdout.endswith("  redriven\n")
+    assert one(apart, "--reason", "large")["id"] == f"0-{first}"
+    done = await asyncio.to_thread(apart.receipts, "dead", "redrive", "--reason", "large")
+    assert done.stdout == f"0-{first}  redriven\n", done.stderr
+    told = "SELECT count() FROM transitions WHERE message_id IN ('776', '777')"
+    until(lambda: sql(apart, told) == "2\n", within_s=30)

@@ -170,6 +170,23 @@ def test_a_cohort_is_mature_once_it_has_had_time_to_be_read() -> None:
         ]
 
 
+def test_negative_times_to_read_make_no_cohort_mature() -> None:
+    end = T0 // HOUR * HOUR + HOUR
+
+    def mature(*later: int) -> bool:
+        """Tell whether the hour is mature at its end, of messages read so many ms after they were sent."""
+        values = [
+            told(status, T0 + n + (wait if status == "READ" else 0), message=n)
+            for n, wait in enumerate(later)
+            for status in ("SENT", "READ")
+        ]
+        return bool(answer(log(*values), now_ms=end + 1).tables["channel_rates"][0]["mature"])
+
+    assert mature(*[0] * 100)
+    assert not mature(*[-1] * 100), "they are no reads of a known time"
+    assert not mature(*[-1] * 1900, *[60_000] * 100), "nor do they shorten the quantile"
+
+
 def test_a_replayed_record_is_the_record_it_was_made_from() -> None:
     records = log(told("SENT"), told("READ"), told("SENT"))
     replayed = [replace(record, offset=record.offset + 3, origin=(0, record.offset)) for record in records]

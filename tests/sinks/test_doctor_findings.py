@@ -128,6 +128,24 @@ def test_nothing_was_ever_heard() -> None:
     ]
 
 
+def test_what_is_said_of_nothing_heard_is_what_is_known() -> None:
+    def said(stored: Stored, intake: Intake | Unknown) -> str:
+        facts = replace(SOUND, stored=stored, intake=intake)
+        return next(finding.message for finding in found(facts) if finding.code == "nothing_heard")
+
+    empty = replace(INTAKE, outcomes={}, last_event_ms={})
+    once = replace(STORED, orgs=())
+    assert said(Stored(), empty) == "no event is known: nobody has called the URL since the ingress started"
+    assert said(once, empty).startswith("no event came in the last 7 d: nobody has called")
+    refused = said(Stored(), replace(empty, outcomes={"wrong_secret": 2, "setup_check": 1}))
+    assert refused.startswith("no event is known: 3 requests came")
+    assert refused.endswith("(setup_check 1, wrong_secret 2)")
+    unknown = said(once, Unknown("x"))
+    assert "no event is known" not in unknown
+    assert "nobody" not in unknown
+    assert "the ingress does not say" in unknown
+
+
 def test_without_message_events_channels_have_no_type() -> None:
     facts = replace(SOUND, stored=replace(STORED, orgs=(Org("1", 10, 0, NOW),)))
     assert codes(facts) == [("notice", "no_message_events")]

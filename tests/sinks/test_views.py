@@ -214,6 +214,14 @@ async def test_a_cohort_matures_after_the_time_that_the_channels_readers_take(ta
     assert [row["mature"] for row in rows] == [True, True]
 
 
+async def test_negative_times_to_read_make_no_cohort_mature(tables: Tables) -> None:
+    now = datetime.now(UTC)
+    for number in range(100):
+        await tables.tell("SENT", now - 3 * HOUR, message=f"m{number}")
+        await tables.tell("READ", now - 3 * HOUR - timedelta(seconds=1), message=f"m{number}")
+    assert (await tables.one("SELECT mature FROM channel_rates"))["mature"] is False
+
+
 async def test_the_highest_version_of_a_window_holds(tables: Tables) -> None:
     for version in (3, 7, 5):
         window = {"org_id": "9", "channel_id": "7", "window_start": iso(NOON), "sent": version, "version": version}
@@ -254,6 +262,22 @@ async def test_an_alert_that_was_resolved_stays_resolved_and_leaves_the_followup
     await tables.insert("alerts_log", {**alert, "state": "open", "resolved_time": None})
     assert (await tables.one("SELECT * FROM alerts"))["state"] == "resolved"
     assert await tables.clickhouse.rows("SELECT * FROM followups") == []
+
+
+async def test_an_alert_whose_due_time_moves_to_another_week_is_one(tables: Tables) -> None:
+    sunday, monday = NOON + timedelta(days=3), NOON + timedelta(days=4)
+    alert = {"alert_id": "x", "rule": "delivered_not_read", "followup": True, "org_id": "9", "channel_id": "7"}
+    alert |= {"session_id": "3", "message_id": "1", "opened_time": iso(NOON)}
+    await tables.tell("DELIVERED", NOON)
+    await tables.insert("alerts_log", {**alert, "state": "open", "due_time": iso(monday), "resolved_time": None})
+    resolved = {**alert, "state": "resolved", "due_time": iso(sunday), "resolved_time": iso(sunday)}
+    await tables.insert("alerts_log", resolved)
+    row = await tables.one("SELECT state, due_time FROM alerts")
+    assert row == {"state": "resolved", "due_time": iso(sunday)}
+    assert await tables.clickhouse.rows("SELECT * FROM followups") == []
+    # Also where a reader asks for the week of the row that no longer holds.
+    asked = "SELECT * FROM alerts WHERE due_time >= parseDateTime64BestEffort({since:String}, 3, 'UTC')"
+    assert await tables.clickhouse.rows(asked, {"since": iso(monday - HOUR)}) == []
 
 
 async def test_a_timeline_names_what_is_missing(tables: Tables) -> None:

@@ -16,7 +16,7 @@ from schemas import topics
 from sinks.batch import MAX_BYTES, Batch, Buffer, Load
 from sinks.rows import Target, Unusable
 from sinks.worker import Worker
-from sinks.writer import Writer
+from sinks.writer import ABOUT_NO_ROW, Writer
 from tests.sinks.test_rows import Record
 
 
@@ -110,6 +110,20 @@ async def test_a_table_that_is_missing_parks_nothing() -> None:
     await writer.write(load_of(b"a"))
     assert (parked.offsets, warehouse.inserted) == ([], [(b"a", "im.transitions-1-0-0")])
     assert writer.trouble == ""
+
+
+@pytest.mark.parametrize("code", sorted(ABOUT_NO_ROW))
+async def test_a_refusal_that_concerns_no_row_parks_nothing(code: int) -> None:
+    class Forbidding(Warehouse):
+        async def insert(self, table: str, lines: bytes, *, token: str, columns: Sequence[str] = ()) -> None:
+            if len(self.tried) < 3:
+                self.tried.append((lines, token))
+                raise WarehouseRefusedError("not now", code=code)
+            await super().insert(table, lines, token=token)
+
+    warehouse, parked = Forbidding(), Parked()
+    await Writer(warehouse, parked, no_sleep).write(load_of(b"a", b"b"))
+    assert (parked.offsets, warehouse.inserted) == ([], [(b"a\nb", "im.transitions-1-0-1")])
 
 
 async def test_a_dead_letter_that_is_refused_does_not_go_round() -> None:

@@ -30,15 +30,16 @@ const COLUMNS = {
 };
 
 export async function render(query) {
-  const { range: period, from, to, org, channel, rule, state, cursor } = query;
+  const { range: period, from, to, org, channel, rule, state, followup, cursor } = query;
   const kind = query.kind === "followups" ? "followups" : "alerts";
-  const asked = kind === "alerts" ? { range: period, from, to, org, channel, rule, state, cursor } : { range: period, from, to, org, channel, cursor };
+  const asked = kind === "alerts" ? { range: period, from, to, org, channel, rule, state, followup, cursor } : { range: period, from, to, org, channel, cursor };
   const found = await get(`/api/${kind}`, asked);
   return [
     h("h1", {}, kind === "alerts" ? title : "Follow-ups"),
     bar(choose("kind", "Which", [["alerts", "alerts"], ["followups", "open follow-ups"]], "alerts"),
       kind === "alerts" ? choose("state", "State", [["", "all"], ["open", "open"], ["resolved", "resolved"], ["expired", "expired"]]) : null,
-      range(), kind === "alerts" ? write("rule", "Rule") : null, write("org", "Org"), write("channel", "Channel"), csv(`/api/${kind}`, asked)),
+      kind === "alerts" ? choose("followup", "Follow-ups", [["", "too"], ["false", "left out"], ["true", "alone"]]) : null,
+      range(true), kind === "alerts" ? write("rule", "Rule") : null, write("org", "Org"), write("channel", "Channel"), csv(`/api/${kind}`, asked)),
     found.rows.length ? table("By due time, newest first", COLUMNS[kind], found.rows)
       : notice("No alert in this period.", "Rules stand in RULES_FILE; an alert opens when a message stays in a status longer than its rule allows."),
     pages(found),

@@ -50,7 +50,10 @@ function one(timeline, several) {
       ["Rule", (row) => row.rule], ["State", (row) => tag(row.state, row.state === "open" ? "bad" : "muted")],
       ["Due", (row) => time(row.due_time, true)], ["Opened", (row) => time(row.opened_time, true)], ["Resolved", (row) => time(row.resolved_time, true)],
     ], timeline.alerts) : null,
-    card("Records as they came", records(timeline.raw)),
+    card("Records as they came",
+      timeline.records > timeline.raw.length
+        ? h("p", { class: "warn" }, `The first ${number(timeline.raw.length)} of ${number(timeline.records)}.`) : null,
+      records(timeline.raw)),
   ];
 }
 

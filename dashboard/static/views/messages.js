@@ -10,10 +10,10 @@ export async function render(query) {
   const { range: period, from, to, org, channel, state, cursor } = query;
   const asked = { range: period, from, to, org, channel, state, cursor };
   const found = await get("/api/messages", asked);
-  const empty = { stuck: "No message is stuck in SENT.", unread: "No delivered message waits to be read.", open: "No message waits." };
+  const empty = { stuck: "No message is stuck in SENT.", unread: "No message that arrived waits to be read.", open: "No message waits." };
   return [
     h("h1", {}, title),
-    bar(choose("state", "Which", [["stuck", "stuck in SENT for over 15 min"], ["unread", "delivered, not read"], ["open", "all not read"]], "stuck"),
+    bar(choose("state", "Which", [["stuck", "stuck in SENT for over 15 min"], ["unread", "arrived, not read"], ["open", "all not read"]], "stuck"),
       range(), write("org", "Org"), write("channel", "Channel"), csv("/api/messages", asked)),
     found.rows.length ? table(`${number(found.rows.length)} messages of this page, newest first`, [
       ["Message", (row) => h("a", { href: messagePage(row) }, id(row.message_id))],

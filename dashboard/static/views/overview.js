@@ -33,9 +33,10 @@ export function update({ windows = [] }) {
 
 function alerts(row) {
   if (!row.open_alerts && !row.open_followups) return h("span", { class: "muted" }, "none");
-  const place = { ...kept(), range: "30d", org: row.channel.org_id, channel: row.channel.channel_id, state: "open" };
+  // The counts are of all that is open, whatever period the page shows.
+  const place = { tz: kept().tz, range: "all", org: row.channel.org_id, channel: row.channel.channel_id };
   return [
-    row.open_alerts ? h("a", { class: "bad alert", href: address("/alerts", place) }, `${number(row.open_alerts)} open`) : null,
+    row.open_alerts ? h("a", { class: "bad alert", href: address("/alerts", { ...place, state: "open", followup: "false" }) }, `${number(row.open_alerts)} open`) : null,
     row.open_followups ? h("small", {}, h("a", { href: address("/alerts", { ...place, kind: "followups" }) }, `${number(row.open_followups)} to follow up`)) : null,
   ];
 }

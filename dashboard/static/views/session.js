@@ -1,15 +1,22 @@
 import { get, messagePage } from "../api.js";
 import { card, h, id, notice, table } from "../dom.js";
-import { time } from "../format.js";
+import { number, time } from "../format.js";
 import { records, steps } from "./message.js";
 
 export const title = "Session";
 export const live = true;
 
+const WORDS = { messages: "messages", steps: "statuses", events: "other events" };
+
+const cut = (found) => (found.truncated.length
+  ? notice(`There are more than is shown here: ${found.truncated.map((name) => `the first ${number(found[name].length)} ${WORDS[name]}`).join(", ")}.`)
+  : null);
+
 export async function render({ id: wanted, org }) {
   const found = await get("/api/session", { id: wanted, org });
   return [
     h("h1", {}, "Session ", id(wanted)),
+    cut(found),
     found.messages.length ? table("Messages", [
       ["Message", (row) => h("a", { href: messagePage(row) }, id(row.message_id))],
       ["Status", (row) => row.status], ["Direction", (row) => row.direction || "not told"],
