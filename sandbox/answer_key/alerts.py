@@ -107,7 +107,8 @@ def _row(
         times = {"state": "resolved", "due_time": iso(due), "opened_time": iso(opened)}
         times["resolved_time"] = iso(following.time_ms)
         decided = following
-    too_early = following is None and opened > until_ms
+    # What is found expired is so at once, also by the time of an ingress whose clock is ahead.
+    too_early = times["state"] == "open" and opened > until_ms
     in_time = following is not None and times["state"] == "resolved" and following.raw.received_ms < opened
     if too_early or (in_time and not early) or not abilities.can_report(decided, above[0], own.raw.offset):
         return None

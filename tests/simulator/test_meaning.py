@@ -8,6 +8,7 @@ import pytest
 
 from core.clock import iso
 from sandbox.answer_key import answer, answer_of_bodies
+from sandbox.answer_key.alerts import Rule
 from sandbox.answer_key.rows import Row
 from tests.simulator.elements import T0, added, log, told
 
@@ -195,6 +196,15 @@ def test_a_replayed_record_is_the_record_it_was_made_from() -> None:
     assert answer(replayed) == answer(records)
     # One that names no earlier record is a letter, and no event.
     assert answer([*records, replace(records[0], offset=5, origin=(0, 7))]) == answer(records)
+
+
+def test_an_alert_that_is_found_expired_is_so_at_once() -> None:
+    key = answer(log(told("DELIVERED", T0), told("READ", T0, message=2), received=T0 + 3 * HOUR))
+    rule = Rule("unread", "DELIVERED", HOUR)
+    # The ingress's clock was ahead: to everybody else the receipt comes from the future.
+    assert [row["state"] for row in key.alerts(T0 + HOUR, (rule,))] == []
+    key = answer(log(told("READ", T0, message=2), told("DELIVERED", T0), received=T0 + 3 * HOUR))
+    assert [row["state"] for row in key.alerts(T0 + HOUR, (rule,))] == ["expired"]
 
 
 def test_messages_of_two_orgs_with_one_id_are_two_messages() -> None:
