@@ -120,7 +120,9 @@ class Settings(BaseModel):
     clickhouse_key_file: Path | None = env(
         "CLICKHOUSE_KEY_FILE", None, "Private key of CLICKHOUSE_CERT_FILE, PEM. Empty: it stands in the same file."
     )
-    clickhouse_database: str = env("CLICKHOUSE_DATABASE", "receipts", "Database of all tables and views.")
+    clickhouse_database: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] = env(
+        "CLICKHOUSE_DATABASE", "receipts", "Database of all tables and views."
+    )
     clickhouse_cluster: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]*$")] = env(
         "CLICKHOUSE_CLUSTER",
         "",

@@ -134,9 +134,8 @@ def _orgs(facts: Facts) -> Iterator[Finding]:
     orgs = facts.stored.orgs if isinstance(facts.stored, Stored) else ()
     heard = isinstance(facts.intake, Intake) and bool(facts.intake.last_event_ms)
     if isinstance(facts.stored, Stored) and not orgs and not heard:
-        yield _nothing(
-            facts.intake, "no event is known" if not facts.stored.channels else f"nothing came in {facts.days} d"
-        )
+        what = f"no event came in the last {facts.days} d" if facts.stored.channels else "no event is known"
+        yield _nothing(facts.intake, what)
     for org in orgs:
         if org.status_events and not org.message_events:
             yield _no_messages(org)

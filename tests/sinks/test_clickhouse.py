@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.clickhouse import HttpClickHouse, connect, escaped
-from core.errors import WarehouseRefusedError, WarehouseUnavailableError
+from core.errors import ConfigError, WarehouseRefusedError, WarehouseUnavailableError
 from core.settings import parse
 
 ODD = ["a\\b", "a\tb", "a\\tb", "a\nb\r", "it's", "\\N", "\\", "a\bb\0c", "\N{SNOWMAN}", "\\'"]
@@ -72,3 +72,11 @@ async def test_a_failure_after_the_first_rows_is_no_row(clickhouse: HttpClickHou
     failing = "SELECT throwIf(number = 900000) AS a FROM numbers(1000000) SETTINGS max_block_size = 1000"
     with pytest.raises((WarehouseUnavailableError, WarehouseRefusedError)):
         await clickhouse.rows(failing)
+
+
+@pytest.mark.parametrize("name", ["my-receipts", "1st", "a b", "a.b", "x; DROP DATABASE y", "receipts\n"])
+def test_a_database_that_sql_does_not_read_as_a_name_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match="CLICKHOUSE_DATABASE") as caught:
+        parse({"CLICKHOUSE_DATABASE": name})
+    assert repr(name) in str(caught.value)
+    assert parse({"CLICKHOUSE_DATABASE": "_Receipts2"}).clickhouse_database == "_Receipts2"
