@@ -141,7 +141,10 @@ class Settings(BaseModel):
         "TTL_ALERTS", None, "How long it keeps alerts after they were due. Empty: for ever."
     )
     ttl_dead_letters: Duration | None = env(
-        "TTL_DEAD_LETTERS", None, "How long it keeps dead letters that were redriven or discarded. Empty: for ever."
+        "TTL_DEAD_LETTERS",
+        None,
+        "How long it keeps dead letters that were redriven or discarded: `receipts migrate` removes older ones. "
+        "Empty: for ever.",
     )
 
     raw_partitions: Annotated[int, Field(ge=1, le=10_000)] = env(
