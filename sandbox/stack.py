@@ -305,9 +305,12 @@ class Stack:
         homes = {name: self.state_dir / ("" if name == "broker" else name) / "kafka" for name in names}
         if not names:
             return
-        known = node.read(homes["broker"])
+        # Any of them may have lost its disk.
+        there = (self.state_dir / "kafka", *sorted(self.state_dir.glob("broker-*/kafka")))
+        formatted = [home for home in there if (home / "formatted").exists()]
+        known = next((found for home in (*formatted, *there) if (found := node.read(home)) is not None), None)
         had = len(known.voters) if known is not None else 1
-        if (homes["broker"] / "formatted").exists() and had != len(names):
+        if formatted and had != len(names):
             raise ConfigError(
                 f"{self.state_dir} holds the data of a Kafka of {had} brokers, not of {len(names)}",
                 fix=f"Set SANDBOX_BROKERS={had}, or name another directory with --state-dir",

@@ -34,11 +34,11 @@ class _Issuer(BaseHTTPRequestHandler):
         token = ".".join((_part({"alg": "none"}), _part(claims), ""))
         answer = {"access_token": token, "expires_in": LIFETIME_S} if given else {"error": "invalid_client"}
         body = json.dumps(answer).encode()
+        self.server.asked += 1  # type: ignore[attr-defined] # the server below
         self.send_response(200 if given else 401)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
-        self.server.asked += 1  # type: ignore[attr-defined] # the server below
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- the base class names it so
         """Say nothing."""
