@@ -7,9 +7,8 @@ from collections.abc import Iterator, Mapping
 from importlib import resources
 from typing import Any, Final
 
-from core.pages import DOCS
+from core.pages import table, write
 from dashboard import openapi
-from schemas.pages import table
 
 Object = Mapping[str, Any]
 _MADE: Final = (
@@ -114,8 +113,7 @@ PAGES = {"http.md": http_page}
 
 def main() -> None:
     """Write the pages."""
-    for name, render in PAGES.items():
-        (DOCS / name).write_text(render())
+    write(PAGES)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -77,9 +77,15 @@ def _metric(metric: MetricWrapperBase) -> tuple[str, ...]:
 
 
 def _page(title: str, source: str, intro: str, head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    lines = [f"# {title}", _MADE.format(source=source), "", intro, "", _row(head), _row(("---",) * len(head))]
-    lines.extend(_row(cell.replace("|", "\\|") for cell in row) for row in rows)
+    lines = [f"# {title}", _MADE.format(source=source), "", intro, "", *table(head, rows)]
     return "\n".join(lines) + "\n"
+
+
+def table(head: tuple[str, ...], rows: Iterable[Iterable[str]]) -> list[str]:
+    """Return the lines of a table; a bar within a cell is escaped."""
+    lines = [_row(head), _row(("---",) * len(head))]
+    lines.extend(_row(cell.replace("|", "\\|") for cell in row) for row in rows)
+    return lines
 
 
 def _row(cells: Iterable[str]) -> str:
@@ -89,10 +95,15 @@ def _row(cells: Iterable[str]) -> str:
 PAGES = {"settings.md": settings_page, "metrics.md": metrics_page}
 
 
+def write(pages: Mapping[str, Callable[[], str]]) -> None:
+    """Write pages, by their file names in docs."""
+    for name, render in pages.items():
+        (DOCS / name).write_text(render())
+
+
 def main() -> None:
     """Write the pages."""
-    for name, render in PAGES.items():
-        (DOCS / name).write_text(render())
+    write(PAGES)
 
 
 if __name__ == "__main__":

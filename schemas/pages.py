@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, Final
 
-from core.pages import DOCS
+from core.pages import table, write
 from core.settings import Settings, parse
 from schemas import topics
 from schemas.asyncapi import config_of
@@ -28,17 +28,6 @@ _OWN: Final = """\
 ## Topics of the processors alone
 
 Their format changes between releases: do not consume them."""
-
-
-def table(head: tuple[str, ...], rows: Iterable[Iterable[str]]) -> list[str]:
-    """Return the lines of a table; a bar within a cell is escaped."""
-    lines = [_row(head), _row(("---",) * len(head))]
-    lines.extend(_row(cell.replace("|", "\\|") for cell in row) for row in rows)
-    return lines
-
-
-def _row(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"
 
 
 def topics_page() -> str:
@@ -111,8 +100,7 @@ PAGES = {"topics.md": topics_page}
 
 def main() -> None:
     """Write the pages."""
-    for name, render in PAGES.items():
-        (DOCS / name).write_text(render())
+    write(PAGES)
 
 
 if __name__ == "__main__":

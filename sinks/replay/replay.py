@@ -74,7 +74,7 @@ async def resend(
         enable_idempotence=settings.kafka_idempotence,
         compression_type="lz4",
         linger_ms=10,
-        max_request_size=settings.ingest_max_body_bytes + 1024 * 1024,
+        max_request_size=topics.largest_batch(settings),
     )
     sent, waiting = 0, []
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.pages import DOCS
+from core.pages import DOCS, table
 from schemas import pages, topics
 
 
@@ -33,4 +33,4 @@ def test_types_in_words(schema: dict[str, object], text: str) -> None:
 
 
 def test_a_bar_in_a_cell_does_not_end_it() -> None:
-    assert pages.table(("a",), [("x|y",)]) == ["| a |", "| --- |", "| x\\|y |"]
+    assert table(("a",), [("x|y",)]) == ["| a |", "| --- |", "| x\\|y |"]
