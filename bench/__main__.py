@@ -6,13 +6,14 @@ import asyncio
 import sys
 from types import ModuleType
 
-from bench import audit, chain, dashboard, ingress, processor, questions, sink, storage
+from bench import audit, chain, dashboard, ingress, processor, questions, sink, storage, volume
 from bench.output import RESULTS, write
 from core import logs
 
 ALL: dict[str, ModuleType] = {
     "ingress": ingress,
     "processor": processor,
+    "volume": volume,
     "sink": sink,
     "chain": chain,
     "questions": questions,

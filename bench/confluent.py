@@ -13,16 +13,11 @@ import json
 import sys
 import time
 
-import msgspec
 from confluent_kafka import Consumer, Producer
 
+from bench.rule import receipt, tell
 from core.kafka import TopicSpec, create_topics
-from processors import rules
-from processors.codec import encode_fact, fact_key
 from schemas import topics
-from schemas.events import StatusEvent, decode
-from schemas.records import Transition
-from schemas.times import parse_epoch, parse_iso, to_iso
 
 NAME = "bench-confluent"
 OUTPUT, CHANGELOG = f"{NAME}-transitions", f"{NAME}-changelog"
@@ -43,48 +38,24 @@ def measure(bootstrap: str, wanted: int) -> dict[str, float]:
     producer = Producer({"bootstrap.servers": bootstrap, "queue.buffering.max.messages": 2_000_000, **options})
     consumer.subscribe([topics.RAW])
     state: dict[str, int] = {}
-    encode = msgspec.json.Encoder().encode
     seen, started, cpu = 0, 0.0, 0.0
     while seen < wanted:
         messages = consumer.consume(10_000, 0.5)
         if messages and not seen:
             started, cpu = time.perf_counter(), time.process_time()
         for message in messages:
-            event = decode(message.value())
-            if not isinstance(event, StatusEvent):
+            event = receipt(message.value())
+            if event is None:
                 continue
-            time_, rank = parse_iso(event.updated_time), rules.RANKS.get(event.new_status)
-            if time_ is None or rank is None:
+            partition = message.partition()
+            known = state.get(event.message_id, 0)
+            told = tell(event, message.headers(), known, partition, message.offset())
+            if told is None:
                 continue
-            known, offset, partition = state.get(event.message_id, 0), message.offset(), message.partition()
-            outcome = rules.decide(known, rank, time_, offset, event.old_status)
-            if not isinstance(outcome, rules.Applied):
-                continue
-            received = int(dict(message.headers())[topics.HEADER_RECEIVED])
-            state[event.message_id] = known | rules.pack(time_, offset, received) << rank * rules.FACT_BITS
-            event_time = parse_epoch(event.event_time)
-            row = Transition(
-                event.org_id,
-                event.channel_id,
-                event.session_id,
-                event.message_id,
-                event.old_status,
-                event.new_status,
-                to_iso(time_),
-                None if event_time is None else to_iso(event_time),
-                to_iso(received),
-                "updated",
-                outcome.implied,
-                outcome.out_of_order,
-                outcome.contradiction,
-                outcome.sent_to_delivered_ms,
-                outcome.delivered_to_read_ms,
-                partition,
-                offset,
-            )
-            producer.produce(OUTPUT, encode(row), event.message_id.encode(), partition)
-            fact = encode_fact(time_, offset, received, event.channel_id, event.session_id)
-            producer.produce(CHANGELOG, fact, fact_key(event.org_id, event.message_id, event.new_status), partition)
+            state[event.message_id] = told.known
+            producer.produce(OUTPUT, told.transition, told.key, partition)
+            key, value = told.fact
+            producer.produce(CHANGELOG, value, key, partition)
         producer.poll(0)
         seen += len(messages)
     producer.flush()

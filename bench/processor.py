@@ -1,8 +1,9 @@
 """How fast the product's own processor role works, against baselines that read the same records in the same run.
 
 `python -m bench.processor [RECORDS]`: a broker of its own, RECORDS simulated receipts (10 % told twice) straight in the
-raw topic; then each way has its turn, ROUNDS times: a bare aiokafka loop that only reads, a bare confluent-kafka loop
-and a canonical Faust agent with the rule alone, and `receipts processor` with everything on, until its last commit.
+raw topic; then each way has its turn, ROUNDS times: a bare aiokafka loop that only reads; with the rule alone a bare
+confluent-kafka loop, Quix Streams, Bytewax and a canonical Faust agent; and `receipts processor` with everything on,
+until its last commit.
 Then canonical Faust and the role are started once more, and read their state from their changelogs. On a second broker
 with the same records two processors share the work.
 """
@@ -14,7 +15,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from itertools import islice
 from pathlib import Path
@@ -26,12 +27,14 @@ import psutil
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError
 
+from bench import peers
 from bench.output import Result
 from core.clock import now_ms
 from core.kafka import client_options
 from sandbox.demo.run import environ_of
 from sandbox.simulator import Traffic, events
 from sandbox.simulator.direct import load
+from sandbox.simulator.traffic import Event
 from sandbox.stack import Stack
 from schemas import topics
 
@@ -42,12 +45,14 @@ CANONICAL_RECORDS = 30_000
 ROUNDS = 3
 READING = "aiokafka, reading only"
 CONFLUENT = "confluent-kafka, the rule alone"
+QUIX = "Quix Streams, the rule alone"
+BYTEWAX = "Bytewax, the rule alone"
 CANONICAL = "canonical Faust, the rule alone"
 OURS = "receipts processor, everything on"
 TWO = "two receipts processors, everything on"
 REBUILT = "canonical Faust, state rebuilt"
 OURS_REBUILT = "receipts processor, state rebuilt"
-WAYS = (READING, CONFLUENT, CANONICAL, OURS, TWO, REBUILT, OURS_REBUILT)
+WAYS = (READING, CONFLUENT, QUIX, BYTEWAX, CANONICAL, OURS, TWO, REBUILT, OURS_REBUILT)
 POLL_S = 0.02
 PATIENCE_S = 600.0
 
@@ -62,43 +67,71 @@ async def measure(records: int = RECORDS) -> dict[str, list[dict[str, float]]]:
 
 
 @asynccontextmanager
-async def _filled(records: int) -> AsyncIterator[tuple[dict[str, str], str, int]]:
-    """Yield a role's environment, Kafka, and how many records are in the raw topic."""
+async def filled(
+    told: Iterable[Event], records: int, partitions: int = 4
+) -> AsyncIterator[tuple[dict[str, str], str, int]]:
+    """Yield a role's environment, Kafka, and how many of the first events are in the raw topic."""
     with TemporaryDirectory(prefix="receiptstream-bench-") as folder:
-        environ = environ_of(os.environ)
+        environ = {**environ_of(os.environ), "RAW_PARTITIONS": str(partitions)}
         async with Stack(Path(folder), environ=environ, roles={"broker"}) as stack:
             kafka = stack.kafka_bootstrap
-            traffic = Traffic(now_ms=now_ms(), messages=records, duplicates=0.1, siblings=False, span_ms=SPAN_MS)
-            loaded = await load(kafka, islice(events(traffic), records))
+            loaded = await load(kafka, islice(told, records))
             yield {**environ, **stack.environ, "STATE_DIR": folder, "METRICS_PORT": "0"}, kafka, loaded
+
+
+def live(records: int, *, orgs: int = 3, channels: int = 4) -> Traffic:
+    """Return traffic of the last minutes with at least so many receipts, one in ten told twice."""
+    return Traffic(
+        now_ms=now_ms(),
+        messages=records,
+        orgs=orgs,
+        channels=channels,
+        duplicates=0.1,
+        siblings=False,
+        span_ms=SPAN_MS,
+    )
 
 
 async def _round(records: int) -> dict[str, dict[str, float]]:
     """Let each way have its turn."""
-    async with _filled(records) as (environ, kafka, loaded):
+    async with filled(events(live(records)), records) as (environ, kafka, loaded):
         found = {
             READING: await _baseline("bare", kafka, str(loaded)),
             CONFLUENT: await _baseline("confluent", kafka, str(loaded)),
+            **await _peers(kafka, loaded),
             CANONICAL: await _baseline("canonical", kafka, str(min(loaded, CANONICAL_RECORDS))),
-            OURS: await _roles(1, environ, kafka, loaded),
+            OURS: await roles(1, environ, kafka, loaded),
             REBUILT: await _baseline("canonical", kafka, "recover"),
             OURS_REBUILT: await _rebuilt(environ),
         }
-    async with _filled(records) as (environ, kafka, loaded):
-        found[TWO] = await _roles(2, environ, kafka, loaded)
+    async with filled(events(live(records)), records) as (environ, kafka, loaded):
+        found[TWO] = await roles(2, environ, kafka, loaded)
     return found
 
 
-async def _baseline(name: str, bootstrap: str, argument: str) -> dict[str, float]:
+async def _peers(kafka: str, loaded: int) -> dict[str, dict[str, float]]:
+    """Return what the frameworks did that are installed apart, or nothing where they cannot be had."""
+    try:
+        python = await asyncio.to_thread(peers.interpreter)
+    except peers.PeersMissingError as error:
+        print(f"{QUIX}; {BYTEWAX}: {error}")
+        return {}
+    return {
+        QUIX: await _baseline("quix", kafka, str(loaded), python=python),
+        BYTEWAX: await _baseline("wax", kafka, python=python),
+    }
+
+
+async def _baseline(name: str, *arguments: str, python: str = sys.executable) -> dict[str, float]:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", f"bench.{name}", bootstrap, argument), stdout=asyncio.subprocess.PIPE
+        *(python, "-m", f"bench.{name}", *arguments), stdout=asyncio.subprocess.PIPE
     )
     output, _ = await process.communicate()
     found: dict[str, float] = json.loads(output)
     return found
 
 
-async def _roles(number: int, environ: dict[str, str], bootstrap: str, records: int) -> dict[str, float]:
+async def roles(number: int, environ: dict[str, str], bootstrap: str, records: int) -> dict[str, float]:
     """Run the role; the clock runs from the first commit of a group in which all are, to that of the last record."""
     admin = AIOKafkaAdminClient(**client_options(bootstrap))
     await admin.start()
@@ -111,16 +144,16 @@ async def _roles(number: int, environ: dict[str, str], bootstrap: str, records: 
         watched = [psutil.Process(process.pid) for process in processes]
         deadline = time.perf_counter() + PATIENCE_S
         started, cpu, begun, joined = 0.0, 0.0, 0, -1
-        while (committed := await _committed(admin)) < records:
+        while (done := await committed(admin)) < records:
             if any(process.returncode is not None for process in processes) or time.perf_counter() > deadline:
-                raise SystemExit(f"the processor committed {committed} of {records} records, then no more")
+                raise SystemExit(f"the processor committed {done} of {records} records, then no more")
             if joined < 0:
-                joined = committed if await _members(admin) == number else -1
-            elif not started and committed > joined:
-                started, cpu, begun = time.perf_counter(), _cpu(watched), committed
+                joined = done if await _members(admin) == number else -1
+            elif not started and done > joined:
+                started, cpu, begun = time.perf_counter(), cpu_of(watched), done
             await asyncio.sleep(POLL_S)
         seconds, memory = time.perf_counter() - started, sum(each.memory_info().rss for each in watched)
-        return {"records": records - begun, "seconds": seconds, "cpu_seconds": _cpu(watched) - cpu, "bytes": memory}
+        return {"records": records - begun, "seconds": seconds, "cpu_seconds": cpu_of(watched) - cpu, "bytes": memory}
     finally:
         for process in processes:
             if process.returncode is None:
@@ -139,14 +172,15 @@ async def _rebuilt(environ: dict[str, str]) -> dict[str, float]:
         while b'"recovered"' not in (line := await process.stderr.readline()):
             assert line, "the processor ended"
         told = json.loads(line)
-        cpu = _cpu([psutil.Process(process.pid)])
+        cpu = cpu_of([psutil.Process(process.pid)])
         return {"records": told["records"], "seconds": told["seconds"], "cpu_seconds": cpu}
     finally:
         process.kill()
         await process.communicate()
 
 
-async def _committed(admin: Any) -> int:
+async def committed(admin: Any) -> int:
+    """Return how many raw records the processors' group has committed."""
     try:
         offsets = await admin.list_consumer_group_offsets(topics.APP_ID)
     except GroupCoordinatorNotAvailableError:  # no group has ever been on this broker
@@ -165,7 +199,8 @@ async def _members(admin: Any) -> int:
     return sum(len(group[5]) for group in groups if group[2] == "Stable")
 
 
-def _cpu(processes: list[psutil.Process]) -> float:
+def cpu_of(processes: list[psutil.Process]) -> float:
+    """Return the CPU seconds that the processes have used."""
     return float(sum(sum(process.cpu_times()[:2]) for process in processes))
 
 
@@ -183,12 +218,16 @@ def report(found: dict[str, list[dict[str, float]]]) -> str:
     """Return a line for each way: its rounds, CPU time, memory; and the ratios that count."""
     lines = []
     for name, rounds in found.items():
+        if not rounds:
+            continue
         rates = " ".join(f"{_rate(each):>9,.0f}" for each in rounds)
         cpu = min(each["cpu_seconds"] / each["records"] * 1e6 for each in rounds)
         memory = f"{rounds[-1]['bytes'] / 2**20:,.0f} MiB" if "bytes" in rounds[-1] else ""
         lines.append(f"{name:<40} {rates} records/s {cpu:>7.1f} CPU s a million {memory:>10}")
-    for ours, other in ((OURS, CONFLUENT), (OURS, CANONICAL), (TWO, OURS), (OURS_REBUILT, REBUILT)):
-        lines.append(f"{ours} to {other}: {_ratio(found, ours, other)}")
+    pairs = [(OURS, CONFLUENT), (OURS, QUIX), (OURS, BYTEWAX), (OURS, CANONICAL), (TWO, OURS), (OURS_REBUILT, REBUILT)]
+    for ours, other in pairs:
+        if found[other]:
+            lines.append(f"{ours} to {other}: {_ratio(found, ours, other)}")
     return "\n".join(lines)
 
 
@@ -197,6 +236,7 @@ def results(found: dict[str, list[dict[str, float]]]) -> list[Result]:
     return [
         Result(name, list(map(_rate, rounds)), "records/s", ours=name in {OURS, TWO, OURS_REBUILT})
         for name, rounds in found.items()
+        if rounds
     ]
 
 
