@@ -1,9 +1,10 @@
 """The whole chain: how soon a webhook is a row that can be queried, and what rate all roles sustain together.
 
-`python -m bench.chain [SECONDS]`: a stack of its own with every role. First 2,000 events a second, in requests of ten,
-and every tenth of a second one more event that is looked for in ClickHouse until it is there. Then higher and higher
-rates for SECONDS each: a rate is sustained when no group is further behind at the end than in the middle. At the end
-the ledger must balance. The load generator and the one who asks run on the same machine.
+`python -m bench.chain [SECONDS]`: a stack of its own with every role. First an event every half second and nothing
+else, each looked for in ClickHouse until it is there; then 2,000 events a second in requests of ten, and ten more a
+second that are looked for. Then higher and higher rates for SECONDS each: a rate is sustained when no group is further
+behind at the end than in the middle. At the end the ledger must balance. The load generator and the one who asks run on
+the same machine.
 """
 
 from __future__ import annotations
@@ -47,6 +48,8 @@ A_REQUEST = {STEADY: 10}
 MORE_A_REQUEST = 50
 RATES = (5_000, 10_000, 15_000, 20_000, 30_000)
 PROBE_EVERY_S = 0.1
+QUIET_EVERY_S = 0.5
+QUIET_S = 30.0
 LOOK_EVERY_S = 0.02
 PATIENCE_S = 60.0
 BEHIND_S = 2.0
@@ -93,6 +96,8 @@ class Found(NamedTuple):
 
     latencies: list[float]
     """Seconds from the beginning of a request to the first query that found its row, sorted."""
+    quiet: list[float]
+    """The same without other traffic."""
     lost: int
     sustained: list[Sustained]
     balanced: bool
@@ -157,9 +162,16 @@ async def latency(chain: Chain, seconds: float) -> tuple[list[float], int]:
     """Return how long probes took to be queryable under steady traffic, and how many never were."""
     load = asyncio.create_task(send(chain, list(bodies(STEADY, seconds, 1)), seconds))
     await asyncio.sleep(2.0)
+    found = await _probed(chain, "busy", PROBE_EVERY_S, seconds - 4.0)
+    await load
+    return found
+
+
+async def _probed(chain: Chain, name: str, every: float, seconds: float) -> tuple[list[float], int]:
+    """Send a probe every so often, and ask until each is found; returns as `latency` does."""
     begun: dict[str, float] = {}
     took: list[float] = []
-    probing = asyncio.create_task(_probe(chain, begun, seconds - 4.0))
+    probing = asyncio.create_task(_probe(chain, begun, name, every, seconds))
     deadline = time.perf_counter() + seconds + PATIENCE_S
     while time.perf_counter() < deadline and (begun or not probing.done()):
         if begun:
@@ -170,19 +182,18 @@ async def latency(chain: Chain, seconds: float) -> tuple[list[float], int]:
             took += [now - begun.pop(row["message_id"]) for row in rows]
         await asyncio.sleep(LOOK_EVERY_S)
     await probing
-    await load
     return sorted(took), len(begun)
 
 
-async def _probe(chain: Chain, begun: dict[str, float], seconds: float) -> None:
+async def _probe(chain: Chain, begun: dict[str, float], name: str, every: float, seconds: float) -> None:
     until = time.perf_counter() + seconds
     number = 0
     while time.perf_counter() < until:
         number += 1
-        name = f"probe-{number}"
-        begun[name] = time.perf_counter()
-        await post(chain, (PROBE % (to_iso(now_ms()), name, now_ms())).encode())
-        await asyncio.sleep(PROBE_EVERY_S)
+        probe = f"{name}-{number}"
+        begun[probe] = time.perf_counter()
+        await post(chain, (PROBE % (to_iso(now_ms()), probe, now_ms())).encode())
+        await asyncio.sleep(every)
 
 
 async def sustain(chain: Chain, rate: int, seconds: float, seed: int) -> Sustained:
@@ -227,6 +238,8 @@ def _cpu(stack: Stack) -> dict[str, float]:
 async def measure(seconds: float = SECONDS) -> Found:
     """Measure the latency, then rate after rate until one is not held; then balance the ledger."""
     async with running() as chain:
+        await _probed(chain, "first", PROBE_EVERY_S, 2.0)  # the stack has warmed up
+        quiet, never = await _probed(chain, "quiet", QUIET_EVERY_S, QUIET_S)
         latencies, lost = await latency(chain, seconds)
         sustained: list[Sustained] = []
         for seed, rate in enumerate(RATES, start=2):
@@ -234,24 +247,34 @@ async def measure(seconds: float = SECONDS) -> Found:
             if not sustained[-1].held:
                 break
         ledger = await audit(chain.settings, chain.clickhouse)
-        return Found(latencies, lost, sustained, ledger.balanced)
+        return Found(latencies, quiet, lost + never, sustained, ledger.balanced)
 
 
 def results(found: Found) -> list[Result]:
     """Return the lines of the plot."""
-    lines = [Result(f"POST to queryable row, {STEADY:,} events/s", found.latencies, "s", ours=True)]
+    lines = [
+        Result(f"POST to queryable row, {STEADY:,} events/s", found.latencies, "s", ours=True),
+        Result("POST to queryable row, nothing else", found.quiet, "s", ours=True),
+    ]
     for each in found.sustained:
         word = "held" if each.held else "not held"
         lines.append(Result(f"{each.rate:,} events/s: {word}", [each.end], "records behind at the end", ours=each.held))
     return lines
 
 
+def _percentiles(took: list[float]) -> str:
+    cuts = quantiles(took, n=100)
+    percentiles = ", ".join(f"p{number} {cuts[number - 1]:.2f} s" for number in (50, 95, 99))
+    return f"{percentiles} ({len(took)} probes)"
+
+
 def report(found: Found) -> str:
     """Return the percentiles, and a line for each rate."""
-    cuts = quantiles(found.latencies, n=100)
-    percentiles = ", ".join(f"p{number} {cuts[number - 1]:.2f} s" for number in (50, 95, 99))
-    probes = f"{len(found.latencies)} probes, {found.lost} never found"
-    lines = [f"POST to queryable row at {STEADY:,} events/s: {percentiles} ({probes})"]
+    lines = [
+        f"POST to queryable row at {STEADY:,} events/s: {_percentiles(found.latencies)}",
+        f"POST to queryable row, {1 / QUIET_EVERY_S:.0f} events/s: {_percentiles(found.quiet)}",
+        f"probes never found: {found.lost}",
+    ]
     for each in found.sustained:
         cpu = ", ".join(f"{name} {used:.0f}" for name, used in each.cpu.items() if used >= 1)
         word = "held" if each.held else "NOT held"

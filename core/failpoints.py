@@ -21,7 +21,9 @@ Name = Literal[
     "consumer.commit",  # about to commit
     "consumer.committed",  # committed
     "table.restored",  # some of a changelog applied, recovery not over
+    "sink.inserting",  # rows taken from their buffers, ClickHouse not asked yet
     "sink.inserted",  # rows acknowledged by ClickHouse, the offset not committed
+    "sink.committed",  # the offset committed, the next rows waiting
     "notifier.delivered",  # a notification acknowledged by its receiver, the offset not committed
 ]
 NAMES: Final[tuple[str, ...]] = get_args(Name)

@@ -147,9 +147,11 @@ class Worker(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is un
                 if rows > 0 and size > 0:
                     batches.append(batch := self._buffers[tp].take(tp.topic, rows=rows, now=now, size=size))
                     rows, size = rows - len(batch.lines), size - sum(map(len, batch.lines))
+            failpoints.hit("sink.inserting")
             await self._writer.write(Load(tuple(batches)))
             failpoints.hit("sink.inserted")
             await self._commit({TopicPartition(each.topic, each.partition): each.last + 1 for each in batches})
+            failpoints.hit("sink.committed")
 
     async def _commit(self, offsets: dict[TopicPartition, int]) -> None:
         try:

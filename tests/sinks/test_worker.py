@@ -7,6 +7,7 @@ import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from random import Random
 from typing import Any
 from uuid import uuid4
 
@@ -112,20 +113,25 @@ async def bench(own: Up, tmp_path: Path) -> AsyncIterator[Bench]:
         yield Bench(own, tmp_path, database, clickhouse)
 
 
-async def test_a_sink_killed_between_insert_and_commit_leaves_one_row_each(bench: Bench) -> None:
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_a_sink_killed_at_any_boundary_of_a_batch_leaves_one_row_each(bench: Bench, seed: int) -> None:
+    random = Random(seed)  # noqa: S311 -- repeatable, not secret
     sent = 0
-    for number in range(3):
-        with bench.sink(failpoint=f"sink.inserted:{1 + number}") as doomed:
+    places = ["sink.inserting", "sink.inserted", "sink.committed"]
+    for place in random.sample(places * 2, k=len(places) * 2):
+        with bench.sink(failpoint=f"{place}:{random.randint(1, 3)}") as doomed:
             assert doomed.process is not None
             async with asyncio.timeout(DEADLINE_S):
                 # One insert takes what waits in all partitions: only what comes later makes a second and a third.
                 while doomed.process.poll() is None:
                     await bench.send("kill", range(sent, sent + 20))
                     sent += 20
-                    await asyncio.sleep(0.2)
+                    await asyncio.sleep(0.2 * random.random())
             assert doomed.process.returncode == -signal.SIGKILL
     with bench.sink():
         await bench.until_count("kill", sent)
+    (state,) = await bench.clickhouse.rows("SELECT count() AS rows, uniqExact(message_id) AS ids FROM message_state")
+    assert state == {"rows": str(sent), "ids": str(sent)}
 
 
 async def test_a_row_that_is_refused_is_parked_and_its_neighbours_are_stored(bench: Bench) -> None:
