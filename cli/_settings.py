@@ -11,12 +11,22 @@ from typing import Any, Final
 
 import click
 
-from core.errors import BrokerUnavailableError, ConfigError, ReceiptstreamError, WarehouseUnavailableError
+from core.errors import (
+    BrokerUnavailableError,
+    ConfigError,
+    ReceiptstreamError,
+    WarehouseRefusedError,
+    WarehouseUnavailableError,
+)
 from core.settings import Settings, parse
 from sandbox import endpoints
 
 _MISSING_TOPIC: Final = re.compile(r"topic \S+ does not exist")
 """How a missing topic's ValueError begins: any other ValueError is a defect, and shows as one."""
+
+
+_NO_TABLES: Final = frozenset({60, 81})
+"""ClickHouse's codes of a table and a database that do not exist."""
 
 
 class UnreachedError(ReceiptstreamError):
@@ -62,7 +72,11 @@ def need(settings: Settings, *, kafka: bool = False, clickhouse: bool = False) -
 
 @asynccontextmanager
 async def reaching(settings: Settings, *, kafka: bool = False, clickhouse: bool = False) -> AsyncIterator[None]:
-    """Work with the parts named inside. Raises ConfigError as `need`, and where a topic is missing; UnreachedError."""
+    """Work with the parts named inside.
+
+    Raises ConfigError as `need` does, and where a topic or a table is missing; UnreachedError where nobody answers, or
+    the question is refused (no grant, a quota).
+    """
     import logging
 
     from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
@@ -76,10 +90,10 @@ async def reaching(settings: Settings, *, kafka: bool = False, clickhouse: bool 
     log.setLevel(logging.CRITICAL)
     try:
         yield
-    except (BrokerUnavailableError, WarehouseUnavailableError) as error:
+    except (BrokerUnavailableError, WarehouseUnavailableError, WarehouseRefusedError) as error:
         if error.exit_code != ReceiptstreamError.exit_code:
             raise
-        raise UnreachedError(error.message, fix=error.fix) from error
+        raise _untold(settings, error) from error
     except UnknownTopicOrPartitionError as error:
         raise ConfigError("a topic of the pipeline does not exist", fix="Run `receipts topics`") from error
     except (KafkaError, OSError) as error:
@@ -95,6 +109,14 @@ async def reaching(settings: Settings, *, kafka: bool = False, clickhouse: bool 
         raise ConfigError(found[0], fix="Run `receipts topics`") from error
     finally:
         log.setLevel(level)
+
+
+def _untold(settings: Settings, error: ReceiptstreamError) -> ReceiptstreamError:
+    """Return why there is no answer."""
+    if isinstance(error, WarehouseRefusedError) and error.code in _NO_TABLES:
+        missing = f"a table is missing in {settings.clickhouse_database}: {error.message}"
+        return ConfigError(missing, fix="Run `receipts migrate`")
+    return UnreachedError(error.message, fix=error.fix)
 
 
 def moment(text: str | None, default: int) -> int:

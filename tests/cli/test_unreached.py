@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from cli._settings import UnreachedError, reaching
 from cli.main import receipts
 from core import logs
-from core.errors import BrokerRefusedError, ConfigError
+from core.errors import BrokerRefusedError, ConfigError, WarehouseRefusedError
 from core.settings import parse
 from sinks.doctor_groups import partitions_of
 from tests.stack import run
@@ -107,6 +107,14 @@ async def test_what_kafka_s_clients_raise_is_an_answer_not_had(error: Exception)
         async with reaching(parse(AWAY), kafka=True):
             raise error
     assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(("code", "raised"), [(60, ConfigError), (81, ConfigError), (497, UnreachedError)])
+async def test_a_question_that_clickhouse_refuses_is_not_answered(code: int, raised: type[Exception]) -> None:
+    with pytest.raises(raised, match="why") as caught:
+        async with reaching(parse(AWAY), clickhouse=True):
+            raise WarehouseRefusedError("why", code=code)
+    assert caught.value.exit_code == 2  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("error", [ValueError("a defect"), BrokerRefusedError("no"), KeyError("x")])

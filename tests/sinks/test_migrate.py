@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 from uuid import uuid4
 
 import orjson
@@ -15,6 +16,7 @@ from core.settings import parse
 from sinks.migrate import Migration, migrate, released
 from sinks.rows import raw_line
 from tests.sinks.test_rows import HEADERS, Record
+from tests.stack import run
 
 FIRST = Migration(1, "0001_first.sql", "CREATE TABLE one (a UInt8) ENGINE = MergeTree ORDER BY a;\n")
 ZOHO = b'{"payload":{"messageNewStatus":{"status":%b},"messageId":1},"eventType":"IM_Message_Status","orgId":"1"%b}'
@@ -99,3 +101,18 @@ async def test_rows_from_before_the_receipt_columns_tell_what_sinks_write_now(
 def iso(written: str | None) -> str | None:
     """Return a time of ClickHouse's with milliseconds, whole seconds too."""
     return None if written is None else written if "." in written else written.replace("Z", ".000Z")
+
+
+@pytest.mark.parametrize("arguments", [("alerts", "list"), ("message", "1"), ("dead", "list")], ids=" ".join)
+async def test_a_command_before_the_tables_says_what_makes_them(
+    clickhouse: HttpClickHouse, warehouse: str, tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    (row,) = await clickhouse.rows("SELECT currentDatabase() AS name")
+    environ = {"CLICKHOUSE_URL": warehouse, "CLICKHOUSE_DATABASE": row["name"], "STATE_DIR": str(tmp_path)}
+    done = await asyncio.to_thread(run, *arguments, environ=environ)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith(f"receipts: a table is missing in {row['name']}: "), done.stderr
+    assert done.stderr.rstrip().endswith("Run `receipts migrate`")
+    elsewhere = {**environ, "CLICKHOUSE_DATABASE": "nowhere_at_all"}
+    done = await asyncio.to_thread(run, *arguments, environ=elsewhere)
+    assert (done.returncode, done.stderr.rstrip().endswith("Run `receipts migrate`")) == (2, True), done.stderr

@@ -113,9 +113,8 @@ async def bench(own: Up, tmp_path: Path) -> AsyncIterator[Bench]:
         yield Bench(own, tmp_path, database, clickhouse)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-async def test_a_sink_killed_at_any_boundary_of_a_batch_leaves_one_row_each(bench: Bench, seed: int) -> None:
-    random = Random(seed)  # noqa: S311 -- repeatable, not secret
+async def test_a_sink_killed_at_any_boundary_of_a_batch_leaves_one_row_each(bench: Bench) -> None:
+    random = Random(1)  # noqa: S311 -- repeatable, not secret
     sent = 0
     places = ["sink.inserting", "sink.inserted", "sink.committed"]
     for place in random.sample(places * 2, k=len(places) * 2):
@@ -131,7 +130,7 @@ async def test_a_sink_killed_at_any_boundary_of_a_batch_leaves_one_row_each(benc
     with bench.sink():
         await bench.until_count("kill", sent)
     (state,) = await bench.clickhouse.rows("SELECT count() AS rows, uniqExact(message_id) AS ids FROM message_state")
-    assert state == {"rows": str(sent), "ids": str(sent)}
+    assert state == {"rows": sent, "ids": sent}
 
 
 async def test_a_row_that_is_refused_is_parked_and_its_neighbours_are_stored(bench: Bench) -> None:
