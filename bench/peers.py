@@ -1,4 +1,4 @@
-"""An interpreter with the frameworks that the processor is measured against (bench/peers.txt).
+"""An interpreter with what the product is measured against and cannot share its environment (bench/peers.txt).
 
 They ask for older releases of packages that the product uses, so they get a virtual environment of their own, once.
 """
@@ -16,7 +16,7 @@ WANTED = Path(__file__).with_name("peers.txt")
 
 
 class PeersMissingError(Exception):
-    """The frameworks cannot be had here: says why."""
+    """They cannot be had here: says why."""
 
 
 def interpreter() -> str:

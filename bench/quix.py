@@ -1,6 +1,6 @@
 """The baseline for the processor: Quix Streams with its own state and changelog, the rule alone.
 
-Run by bench.peers with an interpreter of its own: `python -m bench.quix BOOTSTRAP RECORDS` prints one JSON object:
+Run with the interpreter of bench.peers: `python -m bench.quix BOOTSTRAP RECORDS` prints one JSON object:
 records, seconds, cpu_seconds.
 """
 

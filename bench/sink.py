@@ -4,13 +4,15 @@
 as many raw events. Each way has its turn, ROUNDS times, in a database of its own with all tables and views:
 
 - the same bytes inserted without Kafka, ROWS rows an insert, as many at once as the sink has;
-- ClickHouse's own Kafka engine, pulled by INSERT … SELECT (where the engine has it);
+- ClickHouse's own Kafka engine, pulled by INSERT … SELECT, ROWS rows a block, in a process of its own: an older
+  release, for the engine of the sandbox has no consumer that works without a server;
 - `receipts sink`, from its assignment to the commit of the last record.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sys
 import time
@@ -24,11 +26,11 @@ import psutil
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
+from bench import peers
 from bench.output import Result
 from core import logs
 from core.clickhouse import HttpClickHouse, connect
 from core.clock import now_ms
-from core.errors import ReceiptstreamError
 from core.kafka import client_options, create_topics
 from core.settings import Settings, parse
 from sandbox.demo.run import environ_of
@@ -102,7 +104,9 @@ async def measure(records: int = RECORDS) -> Results:
                     for name, way in ((INSERT, _insert), (ENGINE, _engine), (OURS, _ours)):
                         cpu = _cpu(engine)
                         result = await way(settings, topic)
-                        found[what][name].append(result._replace(engine_cpu_seconds=_cpu(engine) - cpu))
+                        found[what][name].append(
+                            result if name == ENGINE else result._replace(engine_cpu_seconds=_cpu(engine) - cpu)
+                        )
                 await _empty(settings, topic)
     return found
 
@@ -187,52 +191,21 @@ async def _lines(settings: Settings, topic: str) -> Any:
 
 
 async def _engine(settings: Settings, topic: str) -> Way:
-    """Pull the topic by ClickHouse's own engine, as JSON lines into the same tables."""
+    """Let ClickHouse's own engine pull the topic into the same tables (bench/pulled.py)."""
     if topic != topics.TRANSITIONS:
         return Way(0, 0.0, error="the engine cannot make the row of a raw event: it has headers and an exact text")
-    own = await _tables(settings)
-    group = f"bench-{time.monotonic_ns()}"
-    source = _PULLED.format(kafka=settings.kafka_bootstrap_servers, topic=topic, group=group, rows=ROWS)
+    try:
+        python = await asyncio.to_thread(peers.interpreter)
+    except peers.PeersMissingError as error:
+        return Way(0, 0.0, error=str(error))
     total = sum((await _ends(settings, topic)).values())
-    async with connect(own, timeout_s=PATIENCE_S) as clickhouse:
-        try:
-            await clickhouse.command(source)
-            started = time.perf_counter()
-            stored = 0
-            while stored < total and time.perf_counter() - started < PATIENCE_S:
-                await clickhouse.command(_PULL)
-                (row,) = await clickhouse.rows("SELECT toInt32(count()) AS n FROM transitions_log")
-                stored = int(row["n"])
-            return Way(stored, time.perf_counter() - started)
-        except ReceiptstreamError as error:
-            return Way(0, 0.0, error=f"this ClickHouse runs none: {error.message[:100]}")
-        finally:
-            await _drop(own)
-
-
-_PULLED = """
-CREATE TABLE pulled
-(
-    org_id String, channel_id String, session_id String, message_id String, old_status String, new_status String,
-    updated_time DateTime64(3, 'UTC'), event_time Nullable(DateTime64(3, 'UTC')), received_time DateTime64(3, 'UTC'),
-    time_source String, implied UInt8, out_of_order Bool, contradiction Bool,
-    sent_to_delivered_ms Nullable(Int64), delivered_to_read_ms Nullable(Int64), raw_partition UInt32, raw_offset UInt64
-)
-ENGINE = Kafka
-SETTINGS kafka_broker_list = '{kafka}', kafka_topic_list = '{topic}', kafka_format = 'JSONEachRow',
-    kafka_group_name = '{group}', kafka_max_block_size = {rows}, kafka_poll_max_batch_size = {rows},
-    kafka_commit_on_select = 1, date_time_input_format = 'best_effort'
-"""
-_PULL = """
-INSERT INTO transitions_log
-SELECT * REPLACE (
-    ifNull(event_time, toDateTime64('1900-01-01 00:00:00', 3, 'UTC')) AS event_time,
-    ifNull(sent_to_delivered_ms, -9223372036854775808) AS sent_to_delivered_ms,
-    ifNull(delivered_to_read_ms, -9223372036854775808) AS delivered_to_read_ms
-)
-FROM pulled
-SETTINGS stream_like_engine_allow_direct_select = 1, max_partitions_per_insert_block = 0
-"""
+    arguments = (settings.kafka_bootstrap_servers, topic, str(total), str(ROWS))
+    process = await asyncio.create_subprocess_exec(
+        *(python, "-m", "bench.pulled", *arguments), stdout=asyncio.subprocess.PIPE
+    )
+    output, _ = await process.communicate()
+    found = json.loads(output)
+    return Way(found["rows"], found["seconds"], engine_cpu_seconds=found["engine_cpu_seconds"])
 
 
 async def _ours(settings: Settings, topic: str) -> Way:

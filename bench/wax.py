@@ -1,6 +1,6 @@
 """The baseline for the processor: Bytewax with recovery, the rule alone.
 
-Run by bench.peers with an interpreter of its own: `python -m bench.wax BOOTSTRAP` reads the raw topic to its end and
+Run with the interpreter of bench.peers: `python -m bench.wax BOOTSTRAP` reads the raw topic to its end and
 prints one JSON object: records, seconds, cpu_seconds.
 """
 
