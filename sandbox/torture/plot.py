@@ -9,6 +9,8 @@ from core.errors import MissingPartError
 from sandbox.torture.watch import Sample
 
 SIZE_IN = (10.0, 11.0)
+COLOURS = 10
+"""That lines have of themselves; the next ones are dashed."""
 
 
 def plot(samples: Sequence[Sample], file: Path) -> None:
@@ -20,10 +22,12 @@ def plot(samples: Sequence[Sample], file: Path) -> None:
     figure = Figure(figsize=SIZE_IN, layout="constrained")
     memory, files, lag, latency = figure.subplots(4, sharex=True)
     minutes = [sample.at_s / 60 for sample in samples]
-    for name in sorted({name for sample in samples for name in sample.processes}):
+    names = sorted({name for sample in samples for name in sample.processes})
+    for number, name in enumerate(names):
+        look = {"color": f"C{number % COLOURS}", "linestyle": "-" if number < COLOURS else "--", "label": name}
         own = [(at, one.processes[name]) for at, one in zip(minutes, samples, strict=True) if name in one.processes]
-        memory.plot([at for at, _ in own], [each.mib for _, each in own], label=name)
-        files.plot([at for at, _ in own], [each.files for _, each in own], label=name)
+        memory.plot([at for at, _ in own], [each.mib for _, each in own], **look)
+        files.plot([at for at, _ in own], [each.files for _, each in own], **look)
     told = [(at, one.lag) for at, one in zip(minutes, samples, strict=True) if one.lag is not None]
     lag.plot([at for at, _ in told], [value for _, value in told])
     for label, values in (("p50", [one.p50_ms for one in samples]), ("p99", [one.p99_ms for one in samples])):
