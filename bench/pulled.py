@@ -1,5 +1,7 @@
 """The baseline for the sink: ClickHouse's own Kafka engine, pulled by INSERT … SELECT into the product's tables.
 
+A consumer a core, which is as fast as it gets: most of its time goes into reading one message after the other as JSON.
+
 Run with the interpreter of bench.peers: the engine of the sandbox has no consumer that works without a server, an older
 release of it has. `python -m bench.pulled BOOTSTRAP TOPIC RECORDS ROWS` stores RECORDS transitions, ROWS a block, and
 prints one JSON object: rows, seconds (from the first block to the last), engine_cpu_seconds, version.
@@ -8,6 +10,7 @@ prints one JSON object: rows, seconds (from the first block to the last), engine
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 import time
@@ -33,7 +36,7 @@ CREATE TABLE pulled
 ENGINE = Kafka
 SETTINGS kafka_broker_list = '{kafka}', kafka_topic_list = '{topic}', kafka_format = 'JSONEachRow',
     kafka_group_name = '{group}', kafka_max_block_size = {rows}, kafka_poll_max_batch_size = {rows},
-    kafka_commit_on_select = 1, date_time_input_format = 'best_effort'
+    kafka_num_consumers = {cores}, kafka_commit_on_select = 1, date_time_input_format = 'best_effort'
 """
 PULL = """
 INSERT INTO transitions_log
@@ -57,7 +60,7 @@ def measure(bootstrap: str, topic: str, wanted: int, rows: int) -> dict[str, flo
                 if re.sub(r"--[^\n]*", "", statement).strip() and not ELSEWHERE.search(statement):
                     session.query(statement)
         group = f"bench-{time.monotonic_ns()}"
-        session.query(SOURCE.format(kafka=bootstrap, topic=topic, group=group, rows=rows))
+        session.query(SOURCE.format(kafka=bootstrap, topic=topic, group=group, rows=rows, cores=os.cpu_count()))
         stored = first = 0
         begun = patience = time.perf_counter()
         cpu = time.process_time()
