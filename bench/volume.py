@@ -34,7 +34,7 @@ PARTITIONS = (1, 4, 32)
 CHANNELS = ((1, 10), (5, 200), (10, 1000))
 """Orgs, and channels of each."""
 RECORDS = 300_000
-ROUNDS = 3
+ROUNDS = 2
 POLL_S = 0.1
 FIRST_ID = 50007000000000000
 BODY = (
