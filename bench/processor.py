@@ -30,7 +30,7 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError
 from bench import peers
 from bench.output import Result
 from core.clock import now_ms
-from core.kafka import client_options
+from core.kafka import TopicSpec, client_options, create_topics
 from sandbox.demo.run import environ_of
 from sandbox.simulator import Traffic, events
 from sandbox.simulator.direct import load
@@ -38,7 +38,7 @@ from sandbox.simulator.traffic import Event
 from sandbox.stack import Stack
 from schemas import topics
 
-RECORDS = 500_000
+RECORDS = 300_000
 SPAN_MS = 10 * 60_000
 """Live traffic: a backfill would find an expired alert on every message."""
 CANONICAL_RECORDS = 30_000
@@ -116,6 +116,9 @@ async def _peers(kafka: str, loaded: int) -> dict[str, dict[str, float]]:
     except peers.PeersMissingError as error:
         print(f"{QUIX}; {BYTEWAX}: {error}")
         return {}
+    # They give up on a topic that does not exist yet.
+    outputs = [TopicSpec("bench-quix-transitions"), TopicSpec("bench-bytewax-transitions")]
+    await create_topics(kafka, outputs, partitions=4, replication=1)
     return {
         QUIX: await _baseline("quix", kafka, str(loaded), python=python),
         BYTEWAX: await _baseline("wax", kafka, python=python),
