@@ -60,11 +60,11 @@ class Cost(NamedTuple):
 
 async def measure() -> list[Cost]:
     """Return the cost at each size, the rounds of a size one after the other."""
-    found = []
+    found = await _growing()
     for _ in range(ROUNDS):
         found += [await _live("partitions", size, partitions=size) for size in PARTITIONS]
         found += [await _live("channels", orgs * each, orgs=orgs, channels=each) for orgs, each in CHANNELS]
-    return [*await _growing(), *found]
+    return found
 
 
 async def _live(of: str, size: int, *, partitions: int = 4, orgs: int = 3, channels: int = 4) -> Cost:
@@ -92,7 +92,7 @@ async def _growing() -> list[Cost]:
             for size in MESSAGES:
                 first = await _reached(admin, process, size - SAMPLE)
                 begun, cpu = time.perf_counter(), cpu_of([watched])
-                records = await _reached(admin, process, min(size, loaded)) - first
+                records = await _reached(admin, process, min(max(size, first + 1), loaded)) - first
                 seconds, spent = time.perf_counter() - begun, cpu_of([watched]) - cpu
                 cost = Cost("messages", size, spent / records * 1e6, records / seconds, watched.memory_info().rss)
                 found.append(cost)
