@@ -64,7 +64,7 @@ INSERT INTO transitions_log (org_id, channel_id, session_id, message_id, old_sta
     event_time, received_time, time_source, implied, out_of_order, contradiction, sent_to_delivered_ms,
     delivered_to_read_ms, raw_partition, raw_offset)
 SELECT org_id, channel_id, session_id, message_id, '{old}', '{new}', {at}, {at}, {at} + INTERVAL 300 MILLISECOND,
-    'updated', 0, false, '{new}' = 'READ' AND h % 5000 = 0, {delivered}, {read}, i % 4, i * 3 + {order}
+    'updated', 0, false, '{new}' = 'READ' AND h % 500 = 0, {delivered}, {read}, i % 4, i * 3 + {order}
 FROM ({made}) WHERE {told} AND {at} <= now64(3)
 """
 _CREATIONS = """

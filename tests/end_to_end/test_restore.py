@@ -23,6 +23,9 @@ SAME = {
     "raw_events": "* EXCEPT (raw_partition, raw_offset)",
     "alerts": "*",
 }
+# An alert that comes due while the records come opens by the processor's clock, and is resolved by a record that was
+# under way: whether it was there at all, the records alone do not say (docs/reliability.md).
+SETTLED = {"alerts": "WHERE due_time < (SELECT min(received_time) FROM {database}.raw_events)"}
 
 
 @pytest.fixture(scope="module")
@@ -34,15 +37,17 @@ def anew(processor: Apart, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 def said(up: Up, database: str) -> dict[str, str]:
-    return {
-        name: sql(up, f"SELECT {columns} FROM {database}.{name} ORDER BY ALL FORMAT JSONEachRow")
-        for name, columns in SAME.items()
-    }
+    found = {}
+    for name, columns in SAME.items():
+        where = SETTLED.get(name, "").format(database=database)
+        found[name] = sql(up, f"SELECT {columns} FROM {database}.{name} {where} ORDER BY ALL FORMAT JSONEachRow")
+    return found
 
 
 def test_a_new_kafka_with_the_old_events_gives_the_old_tables(processor: Apart, anew: Up) -> None:
     assert audit(processor.up)[0] == 0
     old = said(processor.up, "receipts")
+    assert all(old.values())
     done = restore(anew)
     assert (done.returncode, done.stdout) == (0, f"{len(old['raw_events'].splitlines())} records sent\n"), done.stderr
     again = restore(anew)
