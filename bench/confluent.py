@@ -15,7 +15,7 @@ import time
 
 from confluent_kafka import Consumer, Producer
 
-from bench.rule import receipt, tell
+from bench.rule import PRODUCER, receipt, tell
 from core.kafka import TopicSpec, create_topics
 from schemas import topics
 
@@ -34,8 +34,7 @@ def measure(bootstrap: str, wanted: int) -> dict[str, float]:
             "enable.auto.commit": False,
         }
     )
-    options = {"acks": "all", "enable.idempotence": True, "linger.ms": 20, "compression.type": "lz4"}
-    producer = Producer({"bootstrap.servers": bootstrap, "queue.buffering.max.messages": 2_000_000, **options})
+    producer = Producer({"bootstrap.servers": bootstrap, "queue.buffering.max.messages": 2_000_000, **PRODUCER})
     consumer.subscribe([topics.RAW])
     state: dict[str, int] = {}
     seen, started, cpu = 0, 0.0, 0.0

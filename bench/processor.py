@@ -15,6 +15,7 @@ import json
 import os
 import sys
 import time
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from itertools import islice
@@ -134,8 +135,9 @@ async def _baseline(name: str, *arguments: str, python: str = sys.executable) ->
     return found
 
 
-async def roles(number: int, environ: dict[str, str], bootstrap: str, records: int) -> dict[str, float]:
-    """Run the role; the clock runs from the first commit of a group in which all are, to that of the last record."""
+@asynccontextmanager
+async def started(number: int, environ: dict[str, str], bootstrap: str) -> AsyncIterator[tuple[Any, list[Process]]]:
+    """Start so many processors; yields a client to ask Kafka with, and them. Ends them."""
     admin = AIOKafkaAdminClient(**client_options(bootstrap))
     await admin.start()
     arguments = (sys.executable, "-m", "cli.main", "processor")
@@ -144,25 +146,31 @@ async def roles(number: int, environ: dict[str, str], bootstrap: str, records: i
         for _ in range(number)
     ]
     try:
-        watched = [psutil.Process(process.pid) for process in processes]
-        deadline = time.perf_counter() + PATIENCE_S
-        started, cpu, begun, joined = 0.0, 0.0, 0, -1
-        while (done := await committed(admin)) < records:
-            if any(process.returncode is not None for process in processes) or time.perf_counter() > deadline:
-                raise SystemExit(f"the processor committed {done} of {records} records, then no more")
-            if joined < 0:
-                joined = done if await _members(admin) == number else -1
-            elif not started and done > joined:
-                started, cpu, begun = time.perf_counter(), cpu_of(watched), done
-            await asyncio.sleep(POLL_S)
-        seconds, memory = time.perf_counter() - started, sum(each.memory_info().rss for each in watched)
-        return {"records": records - begun, "seconds": seconds, "cpu_seconds": cpu_of(watched) - cpu, "bytes": memory}
+        yield admin, processes
     finally:
         for process in processes:
             if process.returncode is None:
                 process.terminate()
             await process.wait()
         await admin.close()
+
+
+async def roles(number: int, environ: dict[str, str], bootstrap: str, records: int) -> dict[str, float]:
+    """Run the role; the clock runs from the first commit of a group in which all are, to that of the last record."""
+    async with started(number, environ, bootstrap) as (admin, processes):
+        watched = [psutil.Process(process.pid) for process in processes]
+        deadline = time.perf_counter() + PATIENCE_S
+        clock, cpu, begun, joined = 0.0, 0.0, 0, -1
+        while (done := await committed(admin)) < records:
+            if any(process.returncode is not None for process in processes) or time.perf_counter() > deadline:
+                raise SystemExit(f"the processor committed {done} of {records} records, then no more")
+            if joined < 0:
+                joined = done if await _members(admin) == number else -1
+            elif not clock and done > joined:
+                clock, cpu, begun = time.perf_counter(), cpu_of(watched), done
+            await asyncio.sleep(POLL_S)
+        seconds, memory = time.perf_counter() - clock, sum(each.memory_info().rss for each in watched)
+        return {"records": records - begun, "seconds": seconds, "cpu_seconds": cpu_of(watched) - cpu, "bytes": memory}
 
 
 async def _rebuilt(environ: dict[str, str]) -> dict[str, float]:

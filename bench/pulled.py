@@ -14,12 +14,12 @@ import os
 import re
 import sys
 import time
-from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from chdb.session import Session
 
-MIGRATIONS = Path(__file__).parents[1] / "sinks" / "migrations"
+from sinks.migrate import released
+
 TABLES = ("0001_events.sql", "0002_messages.sql", "0009_no_deduplication_by_token.sql")
 """What an insert of transitions feeds: tables, and materialized views."""
 ELSEWHERE = re.compile("alert_acks_log|audits_log|leases_log")
@@ -55,9 +55,9 @@ def measure(bootstrap: str, topic: str, wanted: int, rows: int) -> dict[str, flo
     with TemporaryDirectory(prefix="receiptstream-bench-") as folder:
         session = Session(folder)
         session.query("CREATE DATABASE bench; USE bench")
-        for name in TABLES:
-            for statement in re.split(r";\s*(?:\n|$)", (MIGRATIONS / name).read_text()):
-                if re.sub(r"--[^\n]*", "", statement).strip() and not ELSEWHERE.search(statement):
+        for migration in released():
+            for statement in migration.statements if migration.name in TABLES else ():
+                if not ELSEWHERE.search(statement):
                     session.query(statement)
         group = f"bench-{time.monotonic_ns()}"
         session.query(SOURCE.format(kafka=bootstrap, topic=topic, group=group, rows=rows, cores=os.cpu_count()))

@@ -14,7 +14,7 @@ from typing import Any
 
 from quixstreams import Application, State, message_context
 
-from bench.rule import receipt, tell
+from bench.rule import PRODUCER, receipt, tell
 from schemas import topics
 
 NAME = "bench-quix"
@@ -30,7 +30,7 @@ def measure(bootstrap: str, wanted: int, folder: str) -> dict[str, float]:
         auto_offset_reset="earliest",
         state_dir=folder,
         loglevel="WARNING",
-        producer_extra_config={"acks": "all", "enable.idempotence": True, "linger.ms": 20, "compression.type": "lz4"},
+        producer_extra_config=PRODUCER,
     )
     raw = app.topic(topics.RAW, key_deserializer="bytes", value_deserializer="bytes")
     output = app.topic(f"{NAME}-transitions", key_serializer="bytes", value_serializer="bytes")

@@ -9,16 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-import msgspec
-
 from processors import rules
 from processors.codec import encode_fact, fact_key
+from processors.reading import Raw, clocks_of, transition_row
 from schemas import topics
 from schemas.events import StatusEvent, decode
-from schemas.records import Transition
-from schemas.times import parse_epoch, parse_iso, to_iso
 
-_encode = msgspec.json.Encoder().encode
+PRODUCER = {"acks": "all", "enable.idempotence": True, "linger.ms": 20, "compression.type": "lz4"}
+"""The options of every baseline's librdkafka producer."""
 
 
 class Told(NamedTuple):
@@ -49,35 +47,17 @@ def tell(
     event: StatusEvent, headers: Iterable[tuple[str, bytes]], known: int, partition: int, offset: int
 ) -> Told | None:
     """Return what a receipt tells, given what is known of its message; nothing when it does not apply."""
-    time, rank = parse_iso(event.updated_time), rules.RANKS.get(event.new_status)
-    if time is None or rank is None:
-        return None
-    outcome = rules.decide(known, rank, time, offset, event.old_status)
-    if not isinstance(outcome, rules.Applied):
+    rank = rules.RANKS.get(event.new_status)
+    if rank is None:
         return None
     received = int(dict(headers)[topics.HEADER_RECEIVED])
-    event_time = parse_epoch(event.event_time)
-    row = Transition(
-        event.org_id,
-        event.channel_id,
-        event.session_id,
-        event.message_id,
-        event.old_status,
-        event.new_status,
-        to_iso(time),
-        None if event_time is None else to_iso(event_time),
-        to_iso(received),
-        "updated",
-        outcome.implied,
-        outcome.out_of_order,
-        outcome.contradiction,
-        outcome.sent_to_delivered_ms,
-        outcome.delivered_to_read_ms,
-        partition,
-        offset,
-    )
-    known |= rules.pack(time, offset, received) << rank * rules.FACT_BITS
-    return Told(event, known, _encode(row), time, offset, received)
+    clocks = clocks_of(event, received)
+    outcome = rules.decide(known, rank, clocks.time, offset, event.old_status)
+    if not isinstance(outcome, rules.Applied):
+        return None
+    row = transition_row(event, Raw(offset, received, replayed=False), clocks, outcome, partition)
+    known |= rules.pack(clocks.time, offset, received) << rank * rules.FACT_BITS
+    return Told(event, known, row, clocks.time, offset, received)
 
 
 def receipt(value: bytes) -> StatusEvent | None:

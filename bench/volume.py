@@ -8,21 +8,19 @@ RECORDS receipts of live traffic on each number of PARTITIONS and of CHANNELS, i
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
+from asyncio.subprocess import Process
 from collections import defaultdict
 from collections.abc import Iterator
 from itertools import count
 from statistics import median
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import psutil
-from aiokafka.admin import AIOKafkaAdminClient
 
 from bench.output import Result
-from bench.processor import committed, cpu_of, filled, live, roles
+from bench.processor import committed, cpu_of, filled, live, roles, started
 from core.clock import now_ms
-from core.kafka import client_options
 from sandbox.simulator import events
 from sandbox.simulator.traffic import Event
 from schemas.events import STATUS_EVENT
@@ -81,30 +79,21 @@ async def _live(of: str, size: int, *, partitions: int = 4, orgs: int = 3, chann
 async def _growing() -> list[Cost]:
     """Let the processor hear of ever more messages, and take its CPU time before each size."""
     found = []
-    async with filled(_sent(), MESSAGES[-1]) as (environ, kafka, loaded):
-        admin = AIOKafkaAdminClient(**client_options(kafka))
-        await admin.start()
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "cli.main", "processor"), env=environ, stderr=asyncio.subprocess.DEVNULL
-        )
-        try:
-            watched = psutil.Process(process.pid)
-            for size in MESSAGES:
-                first = await _reached(admin, process, size - SAMPLE)
-                begun, cpu = time.perf_counter(), cpu_of([watched])
-                records = await _reached(admin, process, min(max(size, first + 1), loaded)) - first
-                seconds, spent = time.perf_counter() - begun, cpu_of([watched]) - cpu
-                cost = Cost("messages", size, spent / records * 1e6, records / seconds, watched.memory_info().rss)
-                found.append(cost)
-        finally:
-            if process.returncode is None:
-                process.terminate()
-            await process.wait()
-            await admin.close()
+    async with (
+        filled(_sent(), MESSAGES[-1]) as (environ, kafka, loaded),
+        started(1, environ, kafka) as (admin, (process,)),
+    ):
+        watched = psutil.Process(process.pid)
+        for size in MESSAGES:
+            first = await _reached(admin, process, size - SAMPLE)
+            begun, cpu = time.perf_counter(), cpu_of([watched])
+            records = await _reached(admin, process, min(max(size, first + 1), loaded)) - first
+            seconds, spent = time.perf_counter() - begun, cpu_of([watched]) - cpu
+            found.append(Cost("messages", size, spent / records * 1e6, records / seconds, watched.memory_info().rss))
     return found
 
 
-async def _reached(admin: AIOKafkaAdminClient, process: asyncio.subprocess.Process, wanted: int) -> int:
+async def _reached(admin: Any, process: Process, wanted: int) -> int:
     """Wait until so many records are committed; returns how many are."""
     while (done := await committed(admin)) < wanted:
         if process.returncode is not None:

@@ -19,7 +19,7 @@ from bytewax.dataflow import Dataflow
 from bytewax.recovery import RecoveryConfig, init_db_dir
 from bytewax.run import cli_main
 
-from bench.rule import receipt, tell
+from bench.rule import PRODUCER, receipt, tell
 from schemas import topics
 
 NAME = "bench-bytewax"
@@ -38,13 +38,12 @@ def measure(bootstrap: str, folder: Path) -> dict[str, float]:
         told = event and tell(event, message.headers, known or 0, message.partition, message.offset)
         return (told.known, told.transition) if told else (known or 0, None)
 
-    options = {"acks": "all", "enable.idempotence": True, "linger.ms": 20, "compression.type": "lz4"}
     flow = Dataflow(NAME)
     raw = op.input("raw", flow, KafkaSource([bootstrap], [topics.RAW], tail=False, batch_size=10_000))
     keyed = op.key_on("message", raw, lambda message: message.key.decode())
     rows = op.stateful_map("rule", keyed, decide)
     sent = op.filter_map("applied", rows, lambda row: KafkaSinkMessage(row[0].encode(), row[1]) if row[1] else None)
-    op.output("transitions", sent, KafkaSink([bootstrap], f"{NAME}-transitions", options))
+    op.output("transitions", sent, KafkaSink([bootstrap], f"{NAME}-transitions", PRODUCER))
     init_db_dir(folder, 1)
     cli_main(flow, epoch_interval=timedelta(seconds=1), recovery_config=RecoveryConfig(folder))
     return {"records": seen, "seconds": time.perf_counter() - started, "cpu_seconds": time.process_time() - cpu}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
@@ -21,10 +22,13 @@ from core.errors import (
 from core.settings import Settings, parse
 from sandbox import endpoints
 
+if TYPE_CHECKING:
+    from core.clickhouse import ClickHouse
+
+Answer = TypeVar("Answer")
+
 _MISSING_TOPIC: Final = re.compile(r"topic \S+ does not exist")
 """How a missing topic's ValueError begins: any other ValueError is a defect, and shows as one."""
-
-
 _NO_TABLES: Final = frozenset({60, 81})
 """ClickHouse's codes of a table and a database that do not exist."""
 
@@ -91,18 +95,15 @@ async def reaching(settings: Settings, *, kafka: bool = False, clickhouse: bool 
     try:
         yield
     except (BrokerUnavailableError, WarehouseUnavailableError, WarehouseRefusedError) as error:
-        if error.exit_code != ReceiptstreamError.exit_code:
+        if (untold := _untold(settings, error)) is error:
             raise
-        raise _untold(settings, error) from error
+        raise untold from error
     except UnknownTopicOrPartitionError as error:
         raise ConfigError("a topic of the pipeline does not exist", fix="Run `receipts topics`") from error
     except (KafkaError, OSError) as error:
         if not kafka:
             raise
-        reason = await unavailable(settings, error)
-        if reason.exit_code != ReceiptstreamError.exit_code:
-            raise reason from error
-        raise UnreachedError(reason.message, fix=reason.fix) from error
+        raise _untold(settings, await unavailable(settings, error)) from error
     except ValueError as error:
         if (found := _MISSING_TOPIC.match(str(error))) is None:
             raise
@@ -112,11 +113,27 @@ async def reaching(settings: Settings, *, kafka: bool = False, clickhouse: bool 
 
 
 def _untold(settings: Settings, error: ReceiptstreamError) -> ReceiptstreamError:
-    """Return why there is no answer."""
+    """Return why there is no answer: the error itself where its exit code already says so."""
+    if error.exit_code != ReceiptstreamError.exit_code:
+        return error
     if isinstance(error, WarehouseRefusedError) and error.code in _NO_TABLES:
         missing = f"a table is missing in {settings.clickhouse_database}: {error.message}"
         return ConfigError(missing, fix="Run `receipts migrate`")
     return UnreachedError(error.message, fix=error.fix)
+
+
+def connected(
+    state_dir: Path | None, ask: Callable[[Settings, ClickHouse], Awaitable[Answer]], *, kafka: bool = False
+) -> Answer:
+    """Return what a coroutine answers that is given the settings and a client; `kafka`: it asks Kafka too."""
+    from core.clickhouse import connect
+
+    async def inside() -> Answer:
+        settings = load(state_dir)
+        async with reaching(settings, kafka=kafka, clickhouse=True), connect(settings) as clickhouse:
+            return await ask(settings, clickhouse)
+
+    return asyncio.run(inside())
 
 
 def moment(text: str | None, default: int) -> int:

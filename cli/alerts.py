@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli._settings import load, reaching, state_dir_option
+from cli._settings import connected, load, state_dir_option
 
 if TYPE_CHECKING:
+    from core.clickhouse import ClickHouse
+    from core.settings import Settings
     from sinks.notifier.config import Destination
 
 Row = dict[str, Any]
@@ -32,15 +34,12 @@ def command() -> None:
 @state_dir_option
 def list_(limit: int, as_json: bool, state_dir: Path | None, **wanted: Any) -> None:  # noqa: FBT001 -- click passes flags by name
     """List alerts, the latest first. A list may be empty: exit code 0."""
-    from core.clickhouse import connect
     from sinks.notifier.stored import found
 
-    async def ask() -> list[Row]:
-        settings = load(state_dir)
-        async with reaching(settings, clickhouse=True), connect(settings) as clickhouse:
-            return await found(clickhouse, limit=limit, **wanted)
+    async def ask(_: Settings, clickhouse: ClickHouse) -> list[Row]:
+        return await found(clickhouse, limit=limit, **wanted)
 
-    rows = asyncio.run(ask())
+    rows = connected(state_dir, ask)
     if as_json:
         _print_json(rows)
     elif not rows:
@@ -86,16 +85,13 @@ def _channel(row: Row) -> str:
 @state_dir_option
 def show(alert_id: str, as_json: bool, state_dir: Path | None) -> None:  # noqa: FBT001 -- click passes flags by name
     """Show one alert with its message's state. Exits 1 when there is no such alert."""
-    from core.clickhouse import connect
     from core.errors import NotFoundError
     from sinks.notifier.stored import one
 
-    async def ask() -> tuple[Row, Row] | None:
-        settings = load(state_dir)
-        async with reaching(settings, clickhouse=True), connect(settings) as clickhouse:
-            return await one(clickhouse, alert_id)
+    async def ask(_: Settings, clickhouse: ClickHouse) -> tuple[Row, Row] | None:
+        return await one(clickhouse, alert_id)
 
-    answer = asyncio.run(ask())
+    answer = connected(state_dir, ask)
     if answer is None:
         raise NotFoundError(f"no alert {alert_id} is known", fix="Copy an id from `receipts alerts list --state all`")
     alert, message = answer
@@ -119,19 +115,16 @@ def ack(alert_ids: tuple[str, ...], who: str, note: str, state_dir: Path | None)
     """Record that somebody sees to alerts; the latest word on an alert holds. Exits 1 when one does not exist."""
     import getpass
 
-    from core.clickhouse import connect
     from core.clock import now_ms
     from core.errors import NotFoundError
     from sinks.notifier.stored import acknowledge
 
     who = who or getpass.getuser()
 
-    async def record() -> list[str]:
-        settings = load(state_dir)
-        async with reaching(settings, clickhouse=True), connect(settings) as clickhouse:
-            return await acknowledge(clickhouse, alert_ids, who=who, note=note, now=now_ms())
+    async def record(_: Settings, clickhouse: ClickHouse) -> list[str]:
+        return await acknowledge(clickhouse, alert_ids, who=who, note=note, now=now_ms())
 
-    unknown = asyncio.run(record())
+    unknown = connected(state_dir, record)
     if unknown:
         raise NotFoundError(
             f"no alert {', '.join(unknown)} is known, nothing was recorded",

@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli._settings import load, reaching, state_dir_option
+from cli._settings import connected, load, reaching, state_dir_option
+
+if TYPE_CHECKING:
+    from core.clickhouse import ClickHouse
+    from core.settings import Settings
 
 
 @click.group(short_help="List channels; tell their types and names.")
@@ -26,15 +30,12 @@ def list_(org: str, type_: str, as_json: bool, state_dir: Path | None) -> None: 
     """List every channel that was heard or listed. Exits 1 when there is none."""
     import orjson
 
-    from core.clickhouse import connect
     from sinks.channels.store import listed
 
-    async def find() -> list[dict[str, Any]]:
-        settings = load(state_dir)
-        async with reaching(settings, clickhouse=True), connect(settings) as clickhouse:
-            return await listed(clickhouse, org_id=org, type_=type_)
+    async def find(_: Settings, clickhouse: ClickHouse) -> list[dict[str, Any]]:
+        return await listed(clickhouse, org_id=org, type_=type_)
 
-    rows = asyncio.run(find())
+    rows = connected(state_dir, find)
     if as_json:
         click.echo(orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode())
     else:
@@ -52,20 +53,17 @@ def import_(file: Path, org: str, dry_run: bool, state_dir: Path | None) -> None
 
     Columns: channel_id, type, name, and if you like org_id, account_name, department_id, active.
     """
-    from core.clickhouse import connect
     from core.clock import now_ms
     from sinks.channels.listing import read
     from sinks.channels.store import store
 
     channels = read(file.read_text(encoding="utf-8"), json=file.suffix.lower() == ".json", org_id=org)
 
-    async def keep() -> None:
-        settings = load(state_dir)
-        async with reaching(settings, clickhouse=True), connect(settings) as clickhouse:
-            await store(clickhouse, channels, "file", now_ms())
+    async def keep(_: Settings, clickhouse: ClickHouse) -> None:
+        await store(clickhouse, channels, "file", now_ms())
 
     if not dry_run:
-        asyncio.run(keep())
+        connected(state_dir, keep)
     click.echo(f"{'would store' if dry_run else 'stored'} {len(channels):,} channels")
 
 

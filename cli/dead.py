@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli._settings import load, moment, reaching, state_dir_option
+from cli._settings import connected, moment, state_dir_option
 
 if TYPE_CHECKING:
     from core.clickhouse import ClickHouse
@@ -58,20 +56,7 @@ def chosen(given: dict[str, Any], state: str) -> list[Letter]:
     async def run(_: Settings, clickhouse: ClickHouse) -> list[Letter]:
         return await find(clickhouse, wanted(state, given))
 
-    found: list[Letter] = connected(given["state_dir"], run)
-    return found
-
-
-def connected(state_dir: Path | None, run: Callable[..., Any], *, kafka: bool = False) -> Any:
-    """Run a coroutine with the settings and a client; `kafka`: it asks Kafka too."""
-    from core.clickhouse import connect
-
-    async def inside() -> Any:
-        settings = load(state_dir)
-        async with reaching(settings, kafka=kafka, clickhouse=True), connect(settings) as clickhouse:
-            return await run(settings, clickhouse)
-
-    return asyncio.run(inside())
+    return connected(given["state_dir"], run)
 
 
 @command.command("list")

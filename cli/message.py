@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from cli._settings import load, reaching, state_dir_option
+from cli._settings import connected, state_dir_option
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from core.clickhouse import ClickHouse
+    from core.settings import Settings
     from sinks.timeline import Timeline
 
 
@@ -28,16 +29,13 @@ def command(message_id: str, as_json: bool, state_dir: Path | None) -> None:  # 
     import orjson
     from rich.console import Console
 
-    from core.clickhouse import connect
     from core.errors import NotFoundError
     from sinks.timeline import timelines
 
-    async def find() -> list[Timeline]:
-        settings = load(state_dir)
-        async with reaching(settings, clickhouse=True), connect(settings) as clickhouse:
-            return await timelines(clickhouse, message_id)
+    async def find(_: Settings, clickhouse: ClickHouse) -> list[Timeline]:
+        return await timelines(clickhouse, message_id)
 
-    found = asyncio.run(find())
+    found = connected(state_dir, find)
     if not found:
         raise NotFoundError(
             f"no message {message_id} is known", fix="Check the id; a message appears when its first status is told"
