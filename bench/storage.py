@@ -30,8 +30,8 @@ from core.kafka_records import use_quick_lz4
 from core.settings import parse
 from processors.app import retention_of
 from processors.codec import WATERMARK_KEY
+from processors.disk import RocksState
 from processors.receipts import Receipts
-from processors.state import RocksState
 from processors.totals import Totals
 from sandbox.simulator import Traffic, events
 from sandbox.warehouse.engine import Engine, Request

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import accumulate
+from typing import Final
 
 import msgspec
 
@@ -68,8 +69,8 @@ class NotJson:
     detail: str
 
 
-_decode_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
-_decode_one = msgspec.json.Decoder(msgspec.Raw).decode
+_decode_array: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_decode_one: Final = msgspec.json.Decoder(msgspec.Raw).decode
 
 
 def strip(body: bytes) -> bytes:

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from processors import codec
+from processors import changelog, codec
 from schemas import keys
 from schemas.events import LADDER
 
@@ -23,8 +23,7 @@ REPORTS: Final = {
 """The ladder statuses that a channel type reports; another type reports what it has ever told."""
 
 _PREFIX: Final = "channel"
-_encode = msgspec.json.encode
-_decode = msgspec.json.Decoder(tuple[int, str, int, dict[int, int]]).decode
+_encode: Final = msgspec.json.encode
 _NEVER: Final = 1 << 62
 
 
@@ -83,7 +82,7 @@ class Abilities:
         if parts[0] != _PREFIX:
             return False
         try:
-            version, type_, known, told = _decode(value)
+            version, type_, known, told = changelog.decode_abilities(value)
         except msgspec.DecodeError as error:
             raise codec.unknown("partials", key) from error
         if version != codec.VERSION:

@@ -23,8 +23,9 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from processors import codec, rules
+from processors import changelog, codec, rules
 from processors.abilities import Abilities
+from processors.changelog import Kept
 from processors.deadlines import Deadlines, Tag
 from processors.expiry import MessageKey
 from processors.outputs import Publish
@@ -42,7 +43,7 @@ EXPIRED_AFTER_MS: Final = 3_600_000
 _KIND: Final = "alert"
 _ADOPTION: Final = b"rule%:"
 """No id that `keys.join` writes contains a bare percent sign."""
-_encode = msgspec.json.Encoder().encode
+_encode: Final = msgspec.json.Encoder().encode
 
 
 class Stage(IntEnum):
@@ -52,15 +53,6 @@ class Stage(IntEnum):
     OPEN = 2
     RESOLVING = 3
     RESOLVED = 4
-
-
-class Kept(msgspec.Struct, array_like=True, frozen=True):
-    """An alert as the messages changelog holds it."""
-
-    version: int
-    stage: int
-    rows: tuple[Alert, ...] = ()
-    """What is still to be published."""
 
 
 class Told(NamedTuple):
@@ -87,8 +79,7 @@ class Rule(NamedTuple):
     rule: MessageRule
 
 
-_decode = msgspec.json.Decoder(Kept).decode
-encode_alert = _encode
+encode_alert: Final = _encode
 """Returns the value of im.alerts."""
 Ladder = Callable[[str, MessageKey], int]
 
@@ -184,7 +175,7 @@ class Alerts:
             return False
         if not self._of_rank[rank]:
             return True
-        time, received, _ = at
+        time, received = at.time, at.received
         if known >> (rank + 1) * rules.FACT_BITS or received > time + self._soonest[rank] + EXPIRED_AFTER_MS:
             return False
         self.plan_again(place, message, rank, time, received)
@@ -284,7 +275,7 @@ class Alerts:
             kept.pop(message_key(message_id), None)
             return True
         try:
-            record = _decode(value)
+            record = changelog.decode_kept(value)
         except msgspec.DecodeError as error:
             raise codec.unknown("messages", name) from error
         if record.version != codec.VERSION:

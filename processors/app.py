@@ -11,8 +11,8 @@ from core.tracing import Tracer
 from processors.batched import BatchApp, BatchTable, Step
 from processors.batched.table import Forget, Restore
 from processors.connection import credentials
+from processors.disk import open_state
 from processors.receipts import Retention
-from processors.state import open_state
 from processors.steps import Engines, ReceiptsStep, TotalsStep
 from processors.traced import traced
 from schemas import topics

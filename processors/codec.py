@@ -7,6 +7,8 @@ from typing import Final
 import msgspec
 
 from core.errors import ReceiptstreamError
+from processors import changelog
+from processors.changelog import Fact, PartialRecord
 from processors.windows import Moment, Partial, WindowKey
 from schemas import keys
 
@@ -20,22 +22,6 @@ class UnknownFormatError(ReceiptstreamError):
     """A changelog holds a record that this release cannot read: the processor must not go on with half a state."""
 
     tag = "unknown_changelog_format"
-
-
-class Fact(msgspec.Struct, frozen=True, gc=False):
-    """One status of one message, as the messages changelog holds it."""
-
-    org_id: str
-    message_id: str
-    status: str
-    time: int
-    """Epoch ms."""
-    offset: int
-    """The raw offset that first told the status."""
-    received: int
-    """Epoch ms; says when the message is forgotten."""
-    channel_id: str
-    session_id: str
 
 
 def fact_key(org_id: str, message_id: str, status: str) -> bytes:
@@ -52,9 +38,9 @@ def plain_fact(  # noqa: PLR0917 -- once a record
     org_id: str, message_id: str, status: str, at: Moment, channel_id: str, session_id: str
 ) -> tuple[bytes, bytes]:
     """Return key and value of a fact whose ids stand in a key as they are: no colon, no percent sign."""
-    time, received, offset = at
     key = f"{org_id}:{message_id}:{status}"
-    return key.encode(), f"{VERSION},{time},{offset},{received},{channel_id}:{session_id}".encode()
+    value = f"{VERSION},{at.time},{at.offset},{at.received},{channel_id}:{session_id}"
+    return key.encode(), value.encode()
 
 
 def decode_fact(key: bytes, value: bytes) -> Fact:
@@ -68,33 +54,6 @@ def decode_fact(key: bytes, value: bytes) -> Fact:
         return Fact(org_id, message_id, status, int(time), int(offset), int(received), channel_id, session_id)
     except ValueError as error:
         raise unknown("messages", key) from error
-
-
-class PartialRecord(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """A window partial as the partials topic and the changelogs of both steps hold it."""
-
-    version: int
-    raw_partition: int
-    org_id: str
-    channel_id: str
-    start: int
-    """Start of the minute, epoch ms."""
-    watermark: int
-    """Newest received time seen in the raw partition, epoch ms."""
-    last: int
-    """Raw offset up to which the counts are complete."""
-    counts: list[int]
-    sent_to_delivered: dict[int, int]
-    delivered_to_read: dict[int, int]
-
-    @property
-    def key(self) -> WindowKey:
-        """The window."""
-        return WindowKey(self.org_id, self.channel_id, self.start)
-
-    def partial(self) -> Partial:
-        """Return the counts as a partial that can be counted on."""
-        return Partial(list(self.counts), dict(self.sent_to_delivered), dict(self.delivered_to_read), self.last)
 
 
 def window_key(key: WindowKey) -> bytes:
@@ -126,7 +85,7 @@ def encode_record(record: PartialRecord) -> bytes:
 def decode_partial(key: bytes, value: bytes) -> PartialRecord:
     """Read a partial. Raises UnknownFormatError."""
     try:
-        record = _decode_partial(value)
+        record = changelog.decode_partial(value)
     except msgspec.DecodeError as error:
         raise unknown("partials", key) from error
     if record.version != VERSION:
@@ -137,8 +96,7 @@ def decode_partial(key: bytes, value: bytes) -> PartialRecord:
 WATERMARK_KEY: Final = b"watermark"
 """The one key of the partials changelog that is no window: the newest received time of the partition, epoch ms."""
 
-_encode = msgspec.json.Encoder().encode
-_decode_partial = msgspec.json.Decoder(PartialRecord).decode
+_encode: Final = msgspec.json.Encoder().encode
 
 
 def check_disk(found: bytes | None, folder: str) -> None:

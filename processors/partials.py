@@ -76,7 +76,7 @@ class Partials:
         self, channel: Channel, at: Moment, rank: int | None, outcome: Applied | Duplicate, watermark: int
     ) -> None:
         """Count a status record in the window of its time, and the latencies that it completes in theirs."""
-        time, received, offset = at
+        time, received, offset = at.time, at.received, at.offset
         late = time < received - self._retention or time > received + FUTURE_MS
         own = self.window(channel, received if late else time, offset, watermark)
         if own is not None:
@@ -90,7 +90,7 @@ class Partials:
 
     def count_usual(self, place: Place, at: Moment, rank: int, outcome: Applied | Duplicate, watermark: int) -> None:
         """Do what `count` does: in fewer steps where all of it belongs into the window of the channel's last record."""
-        time, received, offset = at
+        time, received, offset = at.time, at.received, at.offset
         start = time - time % MINUTE_MS
         partial = place.partial
         if (

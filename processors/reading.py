@@ -16,7 +16,7 @@ from schemas.times import LATEST_MS, parse_epoch, parse_iso, to_iso
 
 _ORIGIN: Final = re.compile(rb"(\d{1,6}):(\d{1,12})")
 _ISO_LENGTH: Final = 24
-_encode = msgspec.json.Encoder().encode
+_encode: Final = msgspec.json.Encoder().encode
 
 
 class Raw(NamedTuple):

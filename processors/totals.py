@@ -12,14 +12,14 @@ from typing import Final
 import msgspec
 
 from processors import codec
-from processors.codec import PartialRecord
+from processors.changelog import PartialRecord
 from processors.ports import Outbox, Record
 from processors.receipts import Retention
 from processors.windows import MINUTE_MS, WindowKey, total
 from schemas import keys, topics
 from schemas.times import to_iso
 
-_encode = msgspec.json.Encoder().encode
+_encode: Final = msgspec.json.Encoder().encode
 _NEVER: Final = -1
 
 

@@ -42,7 +42,7 @@ _TRACED: Final = len(_HEADERS) + 1
 _LONGEST_TIME: Final = 13
 _ZOHO_TIME: Final = len("2025-10-09T07:27:19.394Z")
 _WORDS: Final = 10**20
-_encode = msgspec.json.Encoder().encode
+_encode: Final = msgspec.json.Encoder().encode
 
 
 class Usual:

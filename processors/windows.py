@@ -37,12 +37,15 @@ class WindowKey(NamedTuple):
     start: int
 
 
-class Moment(NamedTuple):
+class Moment:
     """Where a record stands: its time and received time (epoch ms), and its raw offset."""
 
-    time: int
-    received: int
-    offset: int
+    __slots__ = ("offset", "received", "time")
+
+    def __init__(self, time: int, received: int, offset: int) -> None:
+        self.time = time
+        self.received = received
+        self.offset = offset
 
 
 def minute_of(time: int) -> int:

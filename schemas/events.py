@@ -104,15 +104,15 @@ class _FullEnvelope(_RouteEnvelope, gc=False):
     eventTime: Any = None  # noqa: N815
 
 
-_decode_route = msgspec.json.Decoder(_RouteEnvelope).decode
-_decode_routes = msgspec.json.Decoder(list[_RouteEnvelope]).decode
-decode_documented = msgspec.json.Decoder(_FullEnvelope).decode
+_decode_route: Final = msgspec.json.Decoder(_RouteEnvelope).decode
+_decode_routes: Final = msgspec.json.Decoder(list[_RouteEnvelope]).decode
+decode_documented: Final = msgspec.json.Decoder(_FullEnvelope).decode
 """Reads a status event in its documented shape. Raises one of UNREADABLE on any other."""
-_decode_any = msgspec.json.Decoder().decode
-_decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode_any: Final = msgspec.json.Decoder().decode
+_decode_fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-_INTEGER = re.compile(rb"-?\d+")
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_INTEGER: Final = re.compile(rb"-?\d+")
 
 
 def decode(text: bytes | msgspec.Raw) -> Event | Rejected:
@@ -193,7 +193,7 @@ class _AddedEnvelope(msgspec.Struct, gc=False):
     payload: _AddedPayload
 
 
-_decode_added = msgspec.json.Decoder(_AddedEnvelope).decode
+_decode_added: Final = msgspec.json.Decoder(_AddedEnvelope).decode
 
 
 def channel_type_of(text: bytes | msgspec.Raw) -> tuple[str, str] | None:
@@ -221,7 +221,7 @@ def _old_status(value: object) -> str:
 # The slow path: any element, one level at a time, so that a strange value in one field spoils no other.
 
 _Fields = dict[str, msgspec.Raw]
-_NOT_AN_OBJECT = Rejected("not_an_object", "the element is not a JSON object")
+_NOT_AN_OBJECT: Final = Rejected("not_an_object", "the element is not a JSON object")
 
 
 def _decode_slowly(text: bytes | msgspec.Raw) -> Event | Rejected:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from typing import Final
 
-LATEST_MS = 9_000_000_000_000
+LATEST_MS: Final = 9_000_000_000_000
 """2255-03-14: the last moment that ClickHouse's DateTime64(3) holds with room to spare."""
 
-_ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.(\d+))?(Z|[+-]\d\d:?\d\d)")
-_CACHE_LIMIT = 50_000
-_minutes: dict[str, int] = {}
+_ISO: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.(\d+))?(Z|[+-]\d\d:?\d\d)")
+_CACHE_LIMIT: Final = 50_000
+_minutes: Final[dict[str, int]] = {}
 """Epoch ms of `2025-10-09T07:27:`: receipts come minutes at a time."""
-_SECONDS = {f"{second:02d}.": second * 1000 for second in range(60)}
-_MILLIS = {f"{ms:03d}Z": ms for ms in range(1000)}
-_SECONDS_TEXT = tuple(f"{second:02d}." for second in range(60))
-_MILLIS_TEXT = tuple(f"{ms:03d}Z" for ms in range(1000))
+_SECONDS: Final = {f"{second:02d}.": second * 1000 for second in range(60)}
+_MILLIS: Final = {f"{ms:03d}Z": ms for ms in range(1000)}
+_SECONDS_TEXT: Final = tuple(f"{second:02d}." for second in range(60))
+_MILLIS_TEXT: Final = tuple(f"{ms:03d}Z" for ms in range(1000))
 
 
 def parse_iso(text: object) -> int | None:
@@ -64,9 +65,9 @@ def parse_epoch(value: object) -> int | None:
     return value
 
 
-_epoch_seconds: dict[str, str] = {}
+_epoch_seconds: Final[dict[str, str]] = {}
 """`2025-10-09T07:27:19.` of `1759994839`: events come many in a second."""
-_EPOCH_MILLIS = {text[:3]: text for text in _MILLIS_TEXT}
+_EPOCH_MILLIS: Final = {text[:3]: text for text in _MILLIS_TEXT}
 
 
 def epoch_to_iso(value: object) -> str | None:
@@ -86,7 +87,7 @@ def epoch_to_iso(value: object) -> str | None:
     return text
 
 
-_iso_minutes: dict[int, str] = {}
+_iso_minutes: Final[dict[int, str]] = {}
 
 
 def to_iso(ms: int) -> str:

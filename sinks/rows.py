@@ -66,8 +66,8 @@ class _RawRow(msgspec.Struct, gc=False):
 
 _NO_TIME: Final = "1900-01-01T00:00:00.000Z"
 """Stands for the time of a status where none was told."""
-_decode_ids = msgspec.json.Decoder(_Event).decode
-_encode = msgspec.json.Encoder().encode
+_decode_ids: Final = msgspec.json.Decoder(_Event).decode
+_encode: Final = msgspec.json.Encoder().encode
 
 
 def _text(value: bytes | None) -> str:

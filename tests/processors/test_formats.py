@@ -12,7 +12,7 @@ from rocksdict import Options, Rdict
 
 from processors import codec
 from processors.codec import UnknownFormatError
-from processors.state import RocksState
+from processors.disk import RocksState
 from processors.windows import Partial, WindowKey
 
 FACT_KEY = codec.fact_key("1", "2", "SENT")

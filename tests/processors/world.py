@@ -10,8 +10,9 @@ from typing import Any
 
 import orjson
 
+from processors.disk import RocksState
 from processors.receipts import ON_THE_WAY_MS, Receipts, Retention
-from processors.state import MemoryState, RocksState, State
+from processors.state import MemoryState, State
 from processors.totals import Totals
 from schemas import topics
 from schemas.alert_rules import MessageRule

@@ -1,0 +1,72 @@
+"""What the changelogs and the partials topic hold, as types; `processors.codec` says how it is written and read.
+
+They stand apart from the modules that use them because those may be compiled, and a compiled class keeps no types of
+its fields by which a decoder could read them.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from processors.windows import Partial, WindowKey
+from schemas.records import Alert
+
+
+class Fact(msgspec.Struct, frozen=True, gc=False):
+    """One status of one message, as the messages changelog holds it."""
+
+    org_id: str
+    message_id: str
+    status: str
+    time: int
+    """Epoch ms."""
+    offset: int
+    """The raw offset that first told the status."""
+    received: int
+    """Epoch ms; says when the message is forgotten."""
+    channel_id: str
+    session_id: str
+
+
+class PartialRecord(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A window partial as the partials topic and the changelogs of both steps hold it."""
+
+    version: int
+    raw_partition: int
+    org_id: str
+    channel_id: str
+    start: int
+    """Start of the minute, epoch ms."""
+    watermark: int
+    """Newest received time seen in the raw partition, epoch ms."""
+    last: int
+    """Raw offset up to which the counts are complete."""
+    counts: list[int]
+    sent_to_delivered: dict[int, int]
+    delivered_to_read: dict[int, int]
+
+    @property
+    def key(self) -> WindowKey:
+        """The window."""
+        return WindowKey(self.org_id, self.channel_id, self.start)
+
+    def partial(self) -> Partial:
+        """Return the counts as a partial that can be counted on."""
+        return Partial(list(self.counts), dict(self.sent_to_delivered), dict(self.delivered_to_read), self.last)
+
+
+class Kept(msgspec.Struct, array_like=True, frozen=True):
+    """An alert as the messages changelog holds it."""
+
+    version: int
+    stage: int
+    rows: tuple[Alert, ...] = ()
+    """What is still to be published."""
+
+
+decode_partial: Final = msgspec.json.Decoder(PartialRecord).decode
+decode_kept: Final = msgspec.json.Decoder(Kept).decode
+decode_abilities: Final = msgspec.json.Decoder(tuple[int, str, int, dict[int, int]]).decode
+"""Reads version, type, the offset that first told the type, and by ladder rank that which first told the status."""

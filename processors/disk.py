@@ -1,0 +1,202 @@
+"""The message state of one raw partition on disk, in RocksDB: for more messages than memory holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from rocksdict import Options, Rdict, WriteBatch
+
+from processors import codec, rules
+from processors.expiry import HOUR_MS, MessageKey
+from processors.state import MemoryState, Place, State, message_key, with_off_ladder
+from schemas import keys
+
+_FORMAT: Final = b"f"
+_POSITION: Final = b"p"
+_COUNT: Final = b"n"
+_MESSAGE: Final = b"m"
+_EXPIRY: Final = b"x"
+_ALERT: Final = b"a"
+_KNOWN_BYTES: Final = 48
+_HOUR_BYTES: Final = 4
+_encode: Final = msgspec.json.Encoder().encode
+
+
+class _Rest(msgspec.Struct, array_like=True):
+    """What stands behind a message's ladder facts."""
+
+    channel_id: str = ""
+    session_id: str = ""
+    others: dict[str, str] = {}
+    """Facts off the ladder by status, as text: JSON readers differ on integers of that size."""
+
+
+_decode: Final = msgspec.json.Decoder(_Rest).decode
+
+
+class RocksState:
+    """RocksDB, one database a partition. Facts and the changelog position go to disk in one write.
+
+    A fact may reach the disk before the changelog has it. That is safe: its record is not committed yet, so it is
+    processed again, and re-asserts the same fact.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open the database of a partition, or make it."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        options = Options(raw_mode=True)
+        options.create_if_missing(True)
+        self._db = Rdict(str(path), options)
+        try:
+            codec.check_disk(self._db.get(_FORMAT), str(path))
+        except codec.UnknownFormatError:
+            self._db.close()
+            raise
+        self._changed: dict[bytes, bytes | None] = {_FORMAT: codec.DISK_FORMAT}
+        position = self._db.get(_POSITION)
+        self.position: int | None = int(position) if position is not None else None
+        self._count = int(self._db.get(_COUNT) or b"0")
+
+    def __len__(self) -> int:
+        return self._count
+
+    def ladder(self, org_id: str, key: MessageKey) -> int:
+        """Return a message's integer of ladder facts."""
+        value = self._get(self._name(org_id, key))
+        return _known_of(value) if value else 0
+
+    def off_ladder(self, org_id: str, key: MessageKey) -> dict[str, int]:
+        """Return a message's facts off the ladder."""
+        value = self._get(self._name(org_id, key))
+        return _off_ladder_of(_rest_of(value)) if value else {}
+
+    def set(self, org_id: str, key: MessageKey, status: str, fact: int, place: Place) -> None:
+        """Set a fact."""
+        name = self._name(org_id, key)
+        value = self._get(name)
+        if not value:
+            self._count += 1
+            hour = (rules.received_of(fact) // HOUR_MS).to_bytes(_HOUR_BYTES, "big")
+            self._changed[_EXPIRY + hour + name[1:]] = b""
+        known, rest = (_known_of(value), _rest_of(value)) if value else (0, _Rest())
+        rank = rules.RANKS.get(status)
+        if rank is not None:
+            known = rules.with_fact(known, rank, fact)
+            if not known >> (rank + 1) * rules.FACT_BITS:
+                rest.channel_id, rest.session_id = place
+        else:
+            others = with_off_ladder(_off_ladder_of(rest), status, fact)
+            rest.others = {each: str(packed) for each, packed in others.items()}
+        self._changed[name] = _value(known, rest)
+
+    def put(self, org_id: str, key: MessageKey, known: int, after: int, place: Place) -> None:
+        """Set a message's ladder facts."""
+        for status, rank in rules.RANKS.items():
+            fact = rules.fact_of(after, rank)
+            if fact != rules.fact_of(known, rank):
+                self.set(org_id, key, status, fact, place)
+
+    def drop(self, org_id: str, key: MessageKey, status: str) -> None:
+        """Forget a fact."""
+        name = self._name(org_id, key)
+        value = self._get(name)
+        if not value:
+            return
+        known, rest = _known_of(value), _rest_of(value)
+        rank = rules.RANKS.get(status)
+        if rank is not None:
+            known = rules.without_fact(known, rank)
+        else:
+            rest.others.pop(status, None)
+        if known or rest.others:
+            self._changed[name] = _value(known, rest)
+        else:
+            self._changed[name] = None
+            self._count -= 1
+
+    def keep_alert(self, name: bytes, value: bytes | None) -> None:
+        """Keep a record of an alert."""
+        self._changed[_ALERT + name] = value
+
+    def alerts(self) -> Iterator[tuple[bytes, bytes]]:
+        """Yield the alerts on disk."""
+        for name, value in self._under(_ALERT):
+            yield name[1:], value
+
+    def newest(self) -> Iterator[tuple[str, MessageKey, int, Place]]:
+        """Yield the messages on disk."""
+        for name, value in self._under(_MESSAGE):
+            org_id, message_id = keys.split(name[1:])
+            rest = _rest_of(value)
+            yield org_id, message_key(message_id), _known_of(value), (rest.channel_id, rest.session_id)
+
+    def _under(self, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+        for name, value in self._db.items(from_key=prefix):
+            if bytes(name)[:1] != prefix:  # type: ignore[arg-type]  # raw mode: keys are bytes
+                return
+            yield bytes(name), bytes(value)  # type: ignore[arg-type]  # and values too
+
+    def due(self, limit: int, most: int) -> Iterator[tuple[str, MessageKey]]:
+        """Yield messages to forget."""
+        self.flush()
+        for found in self._db.keys(from_key=_EXPIRY):
+            name = bytes(found)  # type: ignore[arg-type]  # raw mode: keys are bytes
+            hour = int.from_bytes(name[1 : 1 + _HOUR_BYTES], "big")
+            if name[:1] != _EXPIRY or not most or (hour + 1) * HOUR_MS > limit:
+                return
+            most -= 1
+            self._changed[name] = None
+            org_id, message_id = keys.split(name[1 + _HOUR_BYTES :])
+            yield org_id, message_key(message_id)
+
+    def flush(self) -> None:
+        """Put on disk what was set, with the changelog position, in one write."""
+        batch = WriteBatch(raw_mode=True)
+        for name, value in self._changed.items():
+            if value is None:
+                batch.delete(name)
+            else:
+                batch.put(name, value)
+        if self.position is not None:
+            batch.put(_POSITION, b"%d" % self.position)
+        batch.put(_COUNT, b"%d" % self._count)
+        self._db.write(batch)
+        self._changed.clear()
+
+    def close(self) -> None:
+        """Close the database, so that another process may open it."""
+        self._db.close()
+
+    def _get(self, name: bytes) -> bytes | None:
+        if name in self._changed:
+            return self._changed[name]
+        value: bytes | None = self._db.get(name)
+        return value
+
+    @staticmethod
+    def _name(org_id: str, key: MessageKey) -> bytes:
+        return _MESSAGE + keys.join(org_id, str(key))
+
+
+def _value(known: int, rest: _Rest) -> bytes:
+    return known.to_bytes(_KNOWN_BYTES, "little") + _encode(rest)
+
+
+def _known_of(value: bytes) -> int:
+    return int.from_bytes(value[:_KNOWN_BYTES], "little")
+
+
+def _rest_of(value: bytes) -> _Rest:
+    return _decode(value[_KNOWN_BYTES:])
+
+
+def _off_ladder_of(rest: _Rest) -> dict[str, int]:
+    return {status: int(fact) for status, fact in rest.others.items()}
+
+
+def open_state(kind: str, folder: Path, partition: int) -> State:
+    """Return the state of a partition: `memory`, or `rocksdb` in a folder of its own."""
+    return RocksState(folder / f"messages-{partition}") if kind == "rocksdb" else MemoryState()
