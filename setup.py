@@ -8,6 +8,12 @@ import os
 from setuptools import Extension, setup
 
 COMPILED = (
+    "ingest/admission.py",
+    "ingest/body.py",
+    "ingest/delivery.py",
+    "ingest/records.py",
+    "ingest/tally.py",
+    "ingest/zoho.py",
     "processors/abilities.py",
     "processors/alerts.py",
     "processors/batched/outbox.py",
@@ -30,6 +36,8 @@ COMPILED = (
     "schemas/keys.py",
     "schemas/sketch.py",
     "schemas/times.py",
+    "sinks/batch.py",
+    "sinks/rows.py",
 )
 
 

@@ -20,7 +20,8 @@ from aiokafka import AIOKafkaConsumer
 
 from core.kafka import TopicSpec, create_topics
 from schemas import topics
-from schemas.events import StatusEvent, decode
+from schemas.events import decode
+from schemas.shapes import StatusEvent
 
 NAME = "bench-canonical"
 OUTPUT = f"{NAME}-transitions"

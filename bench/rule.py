@@ -13,7 +13,8 @@ from processors import rules
 from processors.codec import encode_fact, fact_key
 from processors.reading import Raw, clocks_of, transition_row
 from schemas import topics
-from schemas.events import StatusEvent, decode
+from schemas.events import decode
+from schemas.shapes import StatusEvent
 
 PRODUCER = {"acks": "all", "enable.idempotence": True, "linger.ms": 20, "compression.type": "lz4"}
 """The options of every baseline's librdkafka producer."""

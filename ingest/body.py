@@ -14,7 +14,8 @@ from typing import Final
 
 import msgspec
 
-from schemas.events import STATUS_EVENT, Rejected, Route, org_of, route, routes
+from schemas.events import STATUS_EVENT, Route, org_of, route, routes
+from schemas.shapes import Rejected
 
 MAX_DEPTH = 128
 BOM = b"\xef\xbb\xbf"

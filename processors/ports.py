@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Protocol
 
 
@@ -26,7 +25,7 @@ class Record(Protocol):
         """The value's bytes."""
 
     @property
-    def headers(self) -> Sequence[tuple[str, bytes | None]]:
+    def headers(self) -> list[tuple[str, bytes | None]]:
         """The headers, in order."""
 
 

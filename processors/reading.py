@@ -10,8 +10,8 @@ import msgspec
 from processors.ports import Record
 from processors.rules import Applied
 from schemas import topics
-from schemas.events import Rejected, StatusEvent
 from schemas.records import TimeSource, Transition
+from schemas.shapes import Rejected, StatusEvent
 from schemas.times import LATEST_MS, parse_epoch, parse_iso, to_iso
 
 _ORIGIN: Final = re.compile(rb"(\d{1,6}):(\d{1,12})")

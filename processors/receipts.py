@@ -32,8 +32,9 @@ from processors.usual import Usual
 from processors.windows import FUTURE_MS, MINUTE_MS, Moment
 from schemas import keys, topics
 from schemas.alert_rules import MessageRule
-from schemas.events import MESSAGE_EVENT, OtherEvent, Rejected, StatusEvent, channel_type_of, decode
+from schemas.events import MESSAGE_EVENT, channel_type_of, decode
 from schemas.records import Alert
+from schemas.shapes import OtherEvent, Rejected, StatusEvent
 
 FORGET_AT_ONCE: Final = 20_000
 """Most messages forgotten in one checkpoint, so that none takes long."""
@@ -66,9 +67,15 @@ class Receipts:
         retention: Retention,
         state: State | None = None,
         watch: tuple[MessageRule, ...] = (),
+        *,
+        fast: bool = True,
     ) -> None:
-        """Begin with what the state has on disk; `watch` are the alert rules."""
+        """Begin with what the state has on disk; `watch` are the alert rules.
+
+        `fast`: usual records take the fast paths. Without, every one goes the general way, to the same end.
+        """
         self.partition = partition
+        self._fast = fast
         self.watermark = 0
         """Newest received time seen, epoch ms."""
         self._partitions = partitions
@@ -101,7 +108,7 @@ class Receipts:
 
     def restore_fact(self, key: bytes, value: bytes | None) -> None:
         """Apply a record of the messages changelog; None forgets the fact or alert."""
-        if self._rebuild.take(key, value):
+        if self._fast and self._rebuild.take(key, value):
             return
         if self.alerts.restore(key, value):
             self.state.keep_alert(key, value)
@@ -135,7 +142,8 @@ class Receipts:
         out = self._outputs(outbox)
         ceiling = now + FUTURE_MS
         for record in records:
-            received = self._usual.take(record, out, self.watermark) or self._general(record, out, outbox, now)
+            received = self._usual.take(record, out, self.watermark) if self._fast else 0
+            received = received or self._general(record, out, outbox, now)
             if received > self.watermark:
                 # A received time in the future is a broken clock; it must not close windows.
                 self.watermark = max(self.watermark, min(received, ceiling))

@@ -12,7 +12,8 @@ import msgspec
 from core.settings import Settings, parse
 from schemas import topics
 from schemas.channels import CHANNELS, Channel, meanings
-from schemas.events import MAX_ID_LENGTH, MAX_STATUS_LENGTH, STATUS_EVENT
+from schemas.events import STATUS_EVENT
+from schemas.shapes import MAX_ID_LENGTH, MAX_STATUS_LENGTH
 
 Object = dict[str, Any]
 FOLDER: Final = Path(__file__).parent

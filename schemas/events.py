@@ -7,12 +7,23 @@ read a raw record; both judge by the same types and the same slow path, so the t
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Final, Literal
+from typing import Final
 
 import msgspec
 
-MAX_ID_LENGTH: Final = 64
-MAX_STATUS_LENGTH: Final = 64
+from schemas.shapes import (
+    MAX_ID_LENGTH,
+    MAX_STATUS_LENGTH,
+    OtherEvent,
+    Rejected,
+    StatusEvent,
+    decode_added,
+    decode_any,
+    decode_documented,
+    decode_fields,
+    decode_route,
+    decode_routes,
+)
 
 STATUS_EVENT: Final = "IM_Message_Status"
 MESSAGE_EVENT: Final = "IM_Message_Add"
@@ -22,94 +33,12 @@ LADDER: Final = ("SENT", "DELIVERED", "READ")
 """The statuses in their order; any other status is off the ladder."""
 
 
-class StatusEvent(msgspec.Struct, frozen=True, gc=False):
-    """A message reached a status. Ids are text; times are as told, unparsed (see `schemas.times`)."""
-
-    org_id: str
-    channel_id: str
-    """'' when the event names none."""
-    session_id: str
-    """'' when the event names none."""
-    message_id: str
-    old_status: str
-    """'' when the source told null or nothing."""
-    new_status: str
-    updated_time: object
-    """`messageNewStatus.updatedTime`: ISO 8601 text when it is as documented."""
-    event_time: object
-    """`eventTime`: epoch milliseconds as text when it is as documented."""
-
-
-class OtherEvent(msgspec.Struct, frozen=True, gc=False):
-    """Any other event: kept as it is, keyed so that a message's creation meets its statuses."""
-
-    org_id: str
-    event_type: str
-    key: str
-    """Message id of an IM_Message_Add, else session id, else org, else ''."""
-
-
-class Rejected(msgspec.Struct, frozen=True, gc=False):
-    """An element that is no event. `reason` is a tag for counting, `detail` a sentence for a person."""
-
-    reason: str
-    detail: str
-
-
 Event = StatusEvent | OtherEvent
 
 
 Route = tuple[str, str, str]
 """Where an element goes: its Kafka key, org ('' when it names none) and event type (bare: one an event)."""
 
-
-_Id = int | Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID_LENGTH)]
-_Status = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_STATUS_LENGTH)]
-
-
-# What the ingress needs of a status event in its documented shape.
-
-
-class _RouteStatus(msgspec.Struct, gc=False):
-    status: _Status
-
-
-class _RoutePayload(msgspec.Struct, gc=False):
-    messageNewStatus: _RouteStatus  # noqa: N815 -- Zoho's name, here and below
-    messageId: _Id  # noqa: N815
-    sessionId: _Id | None = None  # noqa: N815
-    channelId: _Id | None = None  # noqa: N815
-
-
-class _RouteEnvelope(msgspec.Struct, gc=False):
-    eventType: Literal["IM_Message_Status"]  # noqa: N815
-    orgId: _Id  # noqa: N815
-    payload: _RoutePayload
-
-
-# The same with all that the processor reads.
-
-
-class _FullStatus(_RouteStatus, gc=False):
-    updatedTime: Any = None  # noqa: N815
-
-
-class _FullPayload(_RoutePayload, gc=False):
-    messageNewStatus: _FullStatus  # noqa: N815
-    messageOldStatus: Any = None  # noqa: N815
-
-
-class _FullEnvelope(_RouteEnvelope, gc=False):
-    payload: _FullPayload
-    eventTime: Any = None  # noqa: N815
-
-
-_decode_route: Final = msgspec.json.Decoder(_RouteEnvelope).decode
-_decode_routes: Final = msgspec.json.Decoder(list[_RouteEnvelope]).decode
-decode_documented: Final = msgspec.json.Decoder(_FullEnvelope).decode
-"""Reads a status event in its documented shape. Raises one of UNREADABLE on any other."""
-_decode_any: Final = msgspec.json.Decoder().decode
-_decode_fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _INTEGER: Final = re.compile(rb"-?\d+")
@@ -143,7 +72,7 @@ def decode(text: bytes | msgspec.Raw) -> Event | Rejected:
 def route(text: bytes | msgspec.Raw) -> Route | Rejected:
     """Say where one array element goes, or why it is no event: `decode` without what only the processor reads."""
     try:
-        envelope = _decode_route(text)
+        envelope = decode_route(text)
     except UNREADABLE:
         event = _decode_slowly(text)
         if isinstance(event, Rejected):
@@ -156,7 +85,7 @@ def route(text: bytes | msgspec.Raw) -> Route | Rejected:
 def routes(array: bytes) -> list[Route] | None:
     """Say `route` of every element of a JSON array, in one step; None unless all are status events as documented."""
     try:
-        envelopes = _decode_routes(array)
+        envelopes = decode_routes(array)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     found = []
@@ -184,22 +113,10 @@ def org_of(text: bytes | msgspec.Raw) -> str:
     return (_id(fields.get("orgId")) if fields else None) or ""
 
 
-class _AddedPayload(msgspec.Struct, gc=False):
-    channelId: _Id  # noqa: N815
-    integration: str
-
-
-class _AddedEnvelope(msgspec.Struct, gc=False):
-    payload: _AddedPayload
-
-
-_decode_added: Final = msgspec.json.Decoder(_AddedEnvelope).decode
-
-
 def channel_type_of(text: bytes | msgspec.Raw) -> tuple[str, str] | None:
     """Return the channel's id and type (upper case) of an IM_Message_Add, None when it does not tell both."""
     try:
-        payload = _decode_added(text).payload
+        payload = decode_added(text).payload
     except UNREADABLE:
         return None
     return (_text_of(payload.channelId), payload.integration.upper()) if payload.integration else None
@@ -228,7 +145,7 @@ def _decode_slowly(text: bytes | msgspec.Raw) -> Event | Rejected:
     if bytes(text).lstrip(b" \t\r\n")[:1] != b"{":
         return _NOT_AN_OBJECT
     try:
-        fields = _decode_fields(text)
+        fields = decode_fields(text)
     except UNREADABLE as error:
         return Rejected("not_json", f"the element cannot be read as JSON: {error}")
     event_type = _text(fields.get("eventType"))
@@ -272,7 +189,7 @@ def _object(raw: bytes | msgspec.Raw | None) -> _Fields | None:
     if raw is None:
         return None
     try:
-        return _decode_fields(raw)
+        return decode_fields(raw)
     except UNREADABLE:
         return None
 
@@ -282,7 +199,7 @@ def _value(raw: msgspec.Raw | None) -> object:
     if raw is None:
         return None
     try:
-        value: object = _decode_any(raw)
+        value: object = decode_any(raw)
     except UNREADABLE:
         return None
     return value

@@ -24,11 +24,13 @@ def parse_iso(text: object) -> int | None:
 
     Digits past the millisecond are cut off.
     """
+    if not isinstance(text, str):
+        return None
     try:
         # The form that Zoho sends, in a minute seen before. Whatever else `text` is has no place in these tables.
-        return _minutes[text[:17]] + _SECONDS[text[17:20]] + _MILLIS[text[20:]]  # type: ignore[index]
-    except (KeyError, TypeError):
-        return _parse_any(text) if type(text) is str else None
+        return _minutes[text[:17]] + _SECONDS[text[17:20]] + _MILLIS[text[20:]]
+    except KeyError:
+        return _parse_any(text)
 
 
 def _parse_any(text: str) -> int | None:
@@ -74,9 +76,11 @@ def epoch_to_iso(value: object) -> str | None:
     """Format what `parse_epoch` reads as `to_iso` does; None when it cannot be read."""
     try:
         # The form that Zoho sends, in a second seen before. Whatever else `value` is has no place in these tables.
-        return _epoch_seconds[value[:10]] + _EPOCH_MILLIS[value[10:]]  # type: ignore[index]
-    except (KeyError, TypeError):
-        moment = parse_epoch(value)
+        if isinstance(value, str):
+            return _epoch_seconds[value[:10]] + _EPOCH_MILLIS[value[10:]]
+    except KeyError:
+        pass
+    moment = parse_epoch(value)
     if moment is None:
         return None
     text = to_iso(moment)

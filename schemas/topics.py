@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from core.kafka import TopicSpec
 from core.settings import Settings
 
-RAW = "im.events.raw"
-TRANSITIONS = "im.transitions"
-WINDOWS = "im.channel.windows"
-ALERTS = "im.alerts"
-DEAD = "im.events.dead"
+RAW: Final = "im.events.raw"
+TRANSITIONS: Final = "im.transitions"
+WINDOWS: Final = "im.channel.windows"
+ALERTS: Final = "im.alerts"
+DEAD: Final = "im.events.dead"
 
-APP_ID = "receipts"
+APP_ID: Final = "receipts"
 PARTIALS = f"{APP_ID}.window.partials"
 """Window partials of one raw partition, keyed by window, on their way to the totals."""
 
-MESSAGES_TABLE = "messages"
-PARTIALS_TABLE = "partials"
-TOTALS_TABLE = "totals"
+MESSAGES_TABLE: Final = "messages"
+PARTIALS_TABLE: Final = "partials"
+TOTALS_TABLE: Final = "totals"
 
 
 def changelog(table: str) -> str:
@@ -26,16 +28,16 @@ def changelog(table: str) -> str:
 
 
 # Record headers of im.events.raw, and of im.events.dead.
-HEADER_ORG = "org"
-HEADER_TYPE = "type"
-HEADER_RECEIVED = "received"
-HEADER_DELIVERY = "delivery"
-HEADER_SOURCE = "source"
-HEADER_ORIGIN = "origin"
+HEADER_ORG: Final = "org"
+HEADER_TYPE: Final = "type"
+HEADER_RECEIVED: Final = "received"
+HEADER_DELIVERY: Final = "delivery"
+HEADER_SOURCE: Final = "source"
+HEADER_ORIGIN: Final = "origin"
 """On a replayed record: `partition:offset` of its first copy in im.events.raw."""
-HEADER_TRACE = "traceparent"
+HEADER_TRACE: Final = "traceparent"
 """On the records of a request that is traced: its trace (W3C Trace Context)."""
-DEAD_HEADERS = ("stage", "reason", "detail", "topic", "partition", "offset", "failed_at")
+DEAD_HEADERS: Final = ("stage", "reason", "detail", "topic", "partition", "offset", "failed_at")
 
 
 def largest_batch(settings: Settings) -> int:

@@ -11,8 +11,10 @@ import msgspec
 import orjson
 
 from schemas import topics
-from schemas.events import MESSAGE_EVENT, STATUS_EVENT, UNREADABLE, StatusEvent, decode, decode_documented
+from schemas.events import MESSAGE_EVENT, STATUS_EVENT, UNREADABLE, decode
+from schemas.shapes import StatusEvent, decode_documented
 from schemas.times import parse_epoch, parse_iso, to_iso
+from sinks.shapes import Event, Payload, RawRow, decode_ids
 
 
 class Unusable(NamedTuple):
@@ -34,39 +36,8 @@ class Target(NamedTuple):
     """Makes a record's line; the number is its partition."""
 
 
-class _Payload(msgspec.Struct, gc=False):
-    id: int | str | None = None
-    sessionId: int | str | None = None  # noqa: N815 -- Zoho's names
-    channelId: int | str | None = None  # noqa: N815
-
-
-class _Event(msgspec.Struct, gc=False):
-    orgId: int | str | None = None  # noqa: N815
-    eventType: str | None = None  # noqa: N815
-    payload: _Payload | None = None
-
-
-class _RawRow(msgspec.Struct, gc=False):
-    """A row of raw_events_log."""
-
-    org_id: str
-    event_type: str
-    message_id: str
-    session_id: str
-    channel_id: str
-    received_time: str
-    source: str
-    delivery: str
-    status: str
-    status_time: str
-    raw_partition: int
-    raw_offset: int
-    body: str
-
-
 _NO_TIME: Final = "1900-01-01T00:00:00.000Z"
 """Stands for the time of a status where none was told."""
-_decode_ids: Final = msgspec.json.Decoder(_Event).decode
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -98,7 +69,7 @@ def raw_line(record: Any, partition: int) -> Line:
     received = _received(headers.get(topics.HEADER_RECEIVED)) or to_iso(record.timestamp)
     facts = _facts(value, headers, received)
     return _encode(
-        _RawRow(
+        RawRow(
             facts[0],
             facts[1],
             facts[2],
@@ -146,10 +117,10 @@ def _other_facts(value: bytes, headers: dict[str, bytes | None], received: str) 
         ids = event.message_id, event.session_id, event.channel_id
         return event.org_id, STATUS_EVENT, *ids, event.new_status, moment
     try:
-        other = _decode_ids(value)
+        other = decode_ids(value)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError):
-        other = _Event()
-    payload = other.payload or _Payload()
+        other = Event()
+    payload = other.payload or Payload()
     event_type = _text(headers.get(topics.HEADER_TYPE)) or other.eventType or ""
     return (
         _text(headers.get(topics.HEADER_ORG)) or _id(other.orgId),

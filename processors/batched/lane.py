@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from core import failpoints
 from processors.batched.messages import RecordBatch
 from processors.batched.outbox import Outbox
+
+IN_FLIGHT: Final = 4
+"""Batches whose writes may be under way: an acknowledgement takes longer than to decide on the next batch."""
 
 
 class Step(Protocol):
@@ -59,22 +63,23 @@ class Lane:
         self._fail = fail
         self._pending: list[RecordBatch] = []
         self._tail: asyncio.Task[None] | None = None
+        self._writing: deque[asyncio.Task[None]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._checkpointed = float("-inf")
 
     async def submit(self, batch: RecordBatch, records: Sequence[Any]) -> None:
-        """Process a batch; returns when all but its own writes are acknowledged, so that at most two are in flight."""
+        """Process a batch; returns once no more than IN_FLIGHT batches wait to be acknowledged, this one among them."""
         outbox = self._new_outbox()
         self.step.process(records, outbox)
         failpoints.hit("lane.processed")
         # The batch waits for its checkpoint; its records need not.
         batch.records = ()
         self._pending.append(batch)
-        previous = self._tail
-        self._enqueue(outbox, ())
+        self._writing.append(self._enqueue(outbox, ()))
         self._plan_checkpoint()
-        if previous is not None:
-            await asyncio.wait((previous,))
+        while len(self._writing) > IN_FLIGHT:
+            # They are written one after the other: when the first is done, one fewer is under way.
+            await asyncio.wait((self._writing.popleft(),))
 
     async def drain(self) -> None:
         """Checkpoint now and wait until everything is written and acknowledged."""
@@ -119,9 +124,10 @@ class Lane:
             return
         self._enqueue(outbox, covered)
 
-    def _enqueue(self, outbox: Outbox, covered: Sequence[RecordBatch]) -> None:
+    def _enqueue(self, outbox: Outbox, covered: Sequence[RecordBatch]) -> asyncio.Task[None]:
         """Send an outbox after the one before it: a changelog must hold writes in the order they were decided."""
         self._tail = asyncio.get_running_loop().create_task(self._write(self._tail, outbox, covered))
+        return self._tail
 
     async def _write(self, previous: asyncio.Task[None] | None, outbox: Outbox, covered: Sequence[RecordBatch]) -> None:
         try:

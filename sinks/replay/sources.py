@@ -12,8 +12,9 @@ from core.clock import now_ms
 from core.kafka import client_options
 from core.settings import Settings
 from schemas import topics
-from schemas.events import Rejected, decode, key_of, org_of
-from schemas.events import StatusEvent as Status
+from schemas.events import decode, key_of, org_of
+from schemas.shapes import Rejected
+from schemas.shapes import StatusEvent as Status
 
 PAGE = 10_000
 

@@ -16,7 +16,7 @@ from sandbox.answer_key import AnswerKey, RawRecord, answer, compare, describe
 from sandbox.answer_key.rows import Tables
 from sandbox.simulator import Traffic, events
 from schemas import topics
-from tests.processors.world import HOUR, NOW, RETENTION, FakeRecord, ListOutbox, status_event
+from tests.processors.world import HOUR, NOW, RETENTION, FakeRecord, Headers, ListOutbox, status_event
 
 PARTITIONS = 3
 
@@ -46,7 +46,7 @@ def processed(records: Iterable[RawRecord]) -> tuple[Tables, dict[str, int]]:
 
 
 def _fake(record: RawRecord) -> FakeRecord:
-    headers = [("received", b"%d" % record.received_ms)]
+    headers: Headers = [("received", b"%d" % record.received_ms)]
     if record.origin:
         headers.append(("origin", b"%d:%d" % record.origin))
     return FakeRecord(record.offset, b"k", record.value, headers)

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.body import MAX_DEPTH, Group, NotJson, Split, split, strip
-from schemas.events import Rejected, route, routes
+from schemas.events import route, routes
+from schemas.shapes import Rejected
 
 EVENT = b'{"eventType":"New","orgId":"1"}'
 

@@ -72,7 +72,7 @@ anything = st.one_of(
 def raw_record(record: FakeRecord) -> RawRecord:
     headers = dict(record.headers)
     origin = headers.get("origin")
-    received = int(headers["received"])
+    received = int(headers["received"] or b"")
     return RawRecord(
         0, record.offset, record.value or b"", received, origin=parse_origin(origin.decode() if origin else None)
     )

@@ -222,4 +222,4 @@ def test_any_batching_and_any_crash_give_the_alerts_of_the_answer_key(
 
 
 def received(record: FakeRecord) -> int:
-    return int(dict(record.headers)["received"])
+    return int(dict(record.headers)["received"] or b"")

@@ -8,7 +8,7 @@ from typing import Any
 
 from faust.types import TP
 
-from processors.batched.lane import Lane
+from processors.batched.lane import IN_FLIGHT, Lane
 from processors.batched.messages import RecordBatch
 from tests.processors.world import FakeRecord
 
@@ -102,6 +102,20 @@ async def test_writes_keep_the_order_of_decisions_while_the_broker_is_slow() -> 
     assert bench.acked == [1, 3]
     order = [line for outbox in bench.writes.written for line in outbox if line != "checkpoint"]
     assert order == ["batch 0-1", "batch 2-3"]
+
+
+async def test_no_more_batches_are_taken_than_may_be_in_flight() -> None:
+    bench = Bench(every=3600)
+    bench.writes.gate.clear()
+    submitted = [asyncio.create_task(bench.submit(at, at)) for at in range(IN_FLIGHT + 1)]
+    await asyncio.wait(submitted[:IN_FLIGHT])
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert [task.done() for task in submitted] == [True] * IN_FLIGHT + [False]
+    bench.writes.gate.set()
+    await asyncio.wait_for(submitted[-1], 5)
+    await bench.lane.drain()
+    assert bench.acked == list(range(IN_FLIGHT + 1))
 
 
 async def test_a_write_that_fails_stops_everything_behind_it() -> None:

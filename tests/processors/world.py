@@ -22,7 +22,7 @@ HOUR = 3_600_000
 NOW = 1_760_000_000_000
 RETENTION = Retention(window=48 * HOUR, spool=24 * HOUR, state=14 * 24 * HOUR)
 
-Headers = list[tuple[str, bytes]]
+Headers = list[tuple[str, bytes | None]]
 
 
 @dataclass
@@ -65,7 +65,7 @@ def status_event(
 
 def raw(offset: int, value: bytes, *, received: int = NOW, origin: str = "", key: bytes = b"k") -> FakeRecord:
     """Return a raw record with the ingress's headers."""
-    headers = [("received", b"%d" % received)]
+    headers: Headers = [("received", b"%d" % received)]
     if origin:
         headers.append(("origin", origin.encode()))
     return FakeRecord(offset, key, value, headers)
@@ -104,9 +104,11 @@ class World:
         disk: Path | None = None,
         watch: tuple[MessageRule, ...] = (),
         now: int = NOW,
+        fast: bool = True,
     ) -> None:
         """Begin with a raw log; `disk`: keep the message state in RocksDB there instead of in memory."""
         self.now = now
+        self.fast = fast
         self.log = log
         self.watch = watch
         self.retention = retention
@@ -121,7 +123,7 @@ class World:
         """Start as a new process does: state from the changelogs, positions from the commits."""
         self.state.close()
         self.state = MemoryState() if self.disk is None else RocksState(self.disk)
-        self.receipts = Receipts(0, 1, self.retention, self.state, self.watch)
+        self.receipts = Receipts(0, 1, self.retention, self.state, self.watch, fast=self.fast)
         self.totals = Totals(0, 1, self.retention)
         facts = self.durable[topics.changelog(topics.MESSAGES_TABLE)]
         for record in facts[0 if self.state.position is None else self.state.position + 1 :]:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.events import OtherEvent, Rejected, StatusEvent, decode, key_of, route, type_of
+from schemas.events import decode, key_of, route, type_of
+from schemas.shapes import OtherEvent, Rejected, StatusEvent
 
 PAYLOAD = {
     "messageOldStatus": "SENT",

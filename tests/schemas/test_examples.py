@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from ingest.body import Split, split, strip
-from schemas.events import MESSAGE_EVENT, SESSION_EVENT, STATUS_EVENT, Rejected, decode, type_of
+from schemas.events import MESSAGE_EVENT, SESSION_EVENT, STATUS_EVENT, decode, type_of
+from schemas.shapes import Rejected
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "schemas" / "examples").glob("*.json"))
 

@@ -11,7 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sandbox.answer_key.reading import Added, Other, Told, Unusable, epoch_ms, iso_ms, read
-from schemas.events import OtherEvent, Rejected, StatusEvent, decode
+from schemas.events import decode
+from schemas.shapes import OtherEvent, Rejected, StatusEvent
 from schemas.times import parse_epoch, parse_iso
 from tests.simulator.elements import added, told
 

@@ -12,7 +12,8 @@ from sandbox.answer_key import answer
 from sandbox.answer_key.reading import Told, Unusable, iso_ms, read
 from sandbox.answer_key.records import of_bodies
 from sandbox.simulator import Traffic, calls, events
-from schemas.events import Rejected, decode, key_of
+from schemas.events import decode, key_of
+from schemas.shapes import Rejected
 
 NOW = 1_763_900_000_000
 USUAL = Traffic(now_ms=NOW, messages=4000, broken=7, seed=3)
