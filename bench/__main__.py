@@ -9,6 +9,7 @@ from types import ModuleType
 from bench import audit, chain, dashboard, ingress, processor, questions, sink, storage, volume
 from bench.output import RESULTS, write
 from core import logs
+from core.build import describe
 
 ALL: dict[str, ModuleType] = {
     "ingress": ingress,
@@ -30,6 +31,7 @@ def main() -> None:
     if unknown := [name for name in names if name not in ALL]:
         raise SystemExit(f"no measurement is named {', '.join(unknown)}: there are {', '.join(ALL)}")
     logs.configure("bench", level="ERROR")
+    print(f"receipts {describe()}\n", flush=True)
     for name in names:
         module = ALL[name]
         found = asyncio.run(module.measure())

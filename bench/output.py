@@ -16,6 +16,8 @@ from typing import NamedTuple
 from matplotlib import rcParams
 from matplotlib.figure import Figure
 
+from core.build import describe
+
 RESULTS = Path(__file__).parent / "results"
 rcParams["svg.hashsalt"] = "receiptstream"  # the same numbers give the same file
 OURS, OTHERS = "#1f77b4", "#b0b0b0"
@@ -36,6 +38,7 @@ def write(name: str, table: str, results: Sequence[Result]) -> None:
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.txt").write_text(f"{table}\n")
     machine = {"cores": os.cpu_count(), "python": platform.python_version(), "system": platform.system()}
+    machine["build"] = describe()
     rounds = [
         {**result._asdict(), "values": list(result.values), "median": median(result.values)} for result in results
     ]

@@ -16,7 +16,7 @@ import os
 import sys
 import time
 from asyncio.subprocess import Process
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from itertools import islice
 from pathlib import Path
@@ -30,6 +30,7 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from bench import peers
 from bench.output import Result
+from core.build import COMPILED
 from core.clock import now_ms
 from core.kafka import TopicSpec, client_options, create_topics
 from sandbox.demo.run import environ_of
@@ -50,10 +51,12 @@ QUIX = "Quix Streams, the rule alone"
 BYTEWAX = "Bytewax, the rule alone"
 CANONICAL = "canonical Faust, the rule alone"
 OURS = "receipts processor, everything on"
+PLAIN = "receipts processor, everything on, not compiled"
 TWO = "two receipts processors, everything on"
 REBUILT = "canonical Faust, state rebuilt"
 OURS_REBUILT = "receipts processor, state rebuilt"
-WAYS = (READING, CONFLUENT, QUIX, BYTEWAX, CANONICAL, OURS, TWO, REBUILT, OURS_REBUILT)
+WAYS = (READING, CONFLUENT, QUIX, BYTEWAX, CANONICAL, OURS, PLAIN, TWO, REBUILT, OURS_REBUILT)
+ROOT = Path(__file__).parents[1]
 POLL_S = 0.02
 PATIENCE_S = 600.0
 
@@ -107,6 +110,9 @@ async def _round(records: int) -> dict[str, dict[str, float]]:
         }
     async with filled(events(live(records)), records) as (environ, kafka, loaded):
         found[TWO] = await roles(2, environ, kafka, loaded)
+    if COMPILED:
+        async with filled(events(live(records)), records) as (environ, kafka, loaded):
+            found[PLAIN] = await roles(1, sources_of(environ), kafka, loaded)
     return found
 
 
@@ -126,9 +132,17 @@ async def _peers(kafka: str, loaded: int) -> dict[str, dict[str, float]]:
     }
 
 
+def sources_of(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment in which our packages are the sources as they are, not compiled."""
+    return {**environ, "PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1"}
+
+
 async def _baseline(name: str, *arguments: str, python: str = sys.executable) -> dict[str, float]:
     process = await asyncio.create_subprocess_exec(
-        *(python, "-m", f"bench.{name}", *arguments), stdout=asyncio.subprocess.PIPE
+        *(python, "-m", f"bench.{name}", *arguments),
+        env=sources_of(os.environ),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
     )
     output, _ = await process.communicate()
     found: dict[str, float] = json.loads(output)

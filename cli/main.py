@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from core.build import describe
 from core.errors import ReceiptstreamError
 
 _PACKAGE = "cli"
@@ -31,7 +32,7 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="receiptstream")
+@click.version_option(describe())
 def receipts() -> None:
     """Know what became of every instant message: delivery and read receipts, exactly counted."""
 

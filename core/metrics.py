@@ -7,7 +7,18 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from core import build
+
 REGISTRY = CollectorRegistry()
+
+# --- every role -----------------------------------------------------------------------------------------------------
+BUILD = Gauge(
+    "receipts_build_info",
+    "Always 1: the version that runs, and whether its event path is compiled (true or false).",
+    ["version", "compiled"],
+    registry=REGISTRY,
+)
+BUILD.labels(build.version_text(), str(build.COMPILED).lower()).set(1)
 
 # --- ingest ---------------------------------------------------------------------------------------------------------
 INGEST_REQUESTS = Counter(
