@@ -9,16 +9,10 @@ from setuptools import Extension, setup
 
 COMPILED = (
     "core/clock.py",
-    "ingest/access.py",
     "ingest/admission.py",
     "ingest/body.py",
     "ingest/delivery.py",
-    "ingest/publisher.py",
-    "ingest/quick.py",
-    "ingest/reading.py",
     "ingest/records.py",
-    "ingest/server.py",
-    "ingest/store.py",
     "ingest/tally.py",
     "ingest/zoho.py",
     "processors/abilities.py",
