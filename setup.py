@@ -9,6 +9,7 @@ from setuptools import Extension, setup
 
 COMPILED = (
     "core/clock.py",
+    "core/kafka_reader.py",
     "ingest/admission.py",
     "ingest/body.py",
     "ingest/delivery.py",

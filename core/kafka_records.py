@@ -5,11 +5,15 @@ Nothing here changes what is read or written. A test holds what this relies on i
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 from aiokafka import codec
 from aiokafka.consumer import fetcher
-from aiokafka.record._crecords import default_records
+from aiokafka.record._crecords import DefaultRecordBatch, MemoryRecords, default_records
+
+from core.build import COMPILED
+from core.kafka_reader import records_of
 
 LZ4_LEVEL: Final = 1
 """aiokafka compresses at level 9, LZ4's slow mode: seven times the time of level 1 for a sixth of the bytes."""
@@ -21,14 +25,49 @@ def as_it_is(key: bytes | None) -> bytes | None:
 
 
 def use_plain_records() -> None:
-    """Give marked consumers aiokafka's own compiled records: copying each into a dataclass is a third of the reading.
+    """Give marked consumers records as they were read: copying each into a dataclass is a third of the reading.
 
     Other consumers of the process see no difference. The filter of aborted transactions and of control batches stays
     aiokafka's.
     """
     fetcher.PartitionRecords._consumer_record = _record  # noqa: SLF001 -- aiokafka offers no other way
+    if COMPILED:
+        fetcher.MemoryRecords = Batches
 
 
+class Batches(MemoryRecords):  # type: ignore[misc]  # aiokafka is untyped
+    """The batches of a fetch, whose records `core.kafka_reader` reads."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self._data = data
+        self._at = 0
+
+    def next_batch(self) -> Any:
+        """Return the next batch; one of an older format is read as ever."""
+        batch = super().next_batch()
+        start = self._at
+        self._at += _LENGTH_ENDS + int.from_bytes(self._data[start + _LENGTH_AT : start + _LENGTH_ENDS], "big")
+        return Batch(batch, self._data[start : self._at]) if type(batch) is DefaultRecordBatch else batch
+
+
+class Batch:
+    """A batch of aiokafka's, but for its records."""
+
+    def __init__(self, batch: Any, data: bytes) -> None:
+        self._batch = batch
+        self._data = data
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._batch, name)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(records_of(self._data))
+
+
+_LENGTH_AT: Final = 8
+_LENGTH_ENDS: Final = 12
+"""Where in a batch the length of all that follows it stands."""
 _copied = fetcher.PartitionRecords._consumer_record  # noqa: SLF001
 
 

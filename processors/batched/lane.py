@@ -77,6 +77,8 @@ class Lane:
         self._pending.append(batch)
         self._writing.append(self._enqueue(outbox, ()))
         self._plan_checkpoint()
+        # Deciding keeps the loop busy for milliseconds: let what was decided go on its way before the next batch.
+        await asyncio.sleep(0)
         while len(self._writing) > IN_FLIGHT:
             # They are written one after the other: when the first is done, one fewer is under way.
             await asyncio.wait((self._writing.popleft(),))
