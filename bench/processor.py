@@ -40,7 +40,7 @@ from sandbox.simulator.traffic import Event
 from sandbox.stack import Stack
 from schemas import topics
 
-RECORDS = 300_000
+RECORDS = 600_000
 SPAN_MS = 10 * 60_000
 """Live traffic: a backfill would find an expired alert on every message."""
 CANONICAL_RECORDS = 30_000
@@ -170,17 +170,21 @@ async def started(number: int, environ: dict[str, str], bootstrap: str) -> Async
 
 
 async def roles(number: int, environ: dict[str, str], bootstrap: str, records: int) -> dict[str, float]:
-    """Run the role; the clock runs from the first commit of a group in which all are, to that of the last record."""
+    """Run the role; the clock runs from when every partition has moved in a group in which all are, to the last commit.
+
+    A processor that joins has to read its state first: until it has, the others work alone.
+    """
     async with started(number, environ, bootstrap) as (admin, processes):
         watched = [psutil.Process(process.pid) for process in processes]
         deadline = time.perf_counter() + PATIENCE_S
-        clock, cpu, begun, joined = 0.0, 0.0, 0, -1
-        while (done := await committed(admin)) < records:
+        clock, cpu, begun = 0.0, 0.0, 0
+        joined: dict[int, int] | None = None
+        while (done := sum((commits := await commits_of(admin)).values())) < records:
             if any(process.returncode is not None for process in processes) or time.perf_counter() > deadline:
                 raise SystemExit(f"the processor committed {done} of {records} records, then no more")
-            if joined < 0:
-                joined = done if await _members(admin) == number else -1
-            elif not clock and done > joined:
+            if joined is None:
+                joined = commits if await _members(admin) == number else None
+            elif not clock and _have_moved(commits, joined, int(environ["RAW_PARTITIONS"])):
                 clock, cpu, begun = time.perf_counter(), cpu_of(watched), done
             await asyncio.sleep(POLL_S)
         seconds, memory = time.perf_counter() - clock, sum(each.memory_info().rss for each in watched)
@@ -204,13 +208,22 @@ async def _rebuilt(environ: dict[str, str]) -> dict[str, float]:
         await process.communicate()
 
 
+def _have_moved(commits: Mapping[int, int], since: Mapping[int, int], partitions: int) -> bool:
+    return all(commits.get(each, 0) > since.get(each, 0) for each in range(partitions))
+
+
 async def committed(admin: Any) -> int:
     """Return how many raw records the processors' group has committed."""
+    return sum((await commits_of(admin)).values())
+
+
+async def commits_of(admin: Any) -> dict[int, int]:
+    """Return how many records of each raw partition the processors' group has committed."""
     try:
         offsets = await admin.list_consumer_group_offsets(topics.APP_ID)
     except GroupCoordinatorNotAvailableError:  # no group has ever been on this broker
-        return 0
-    return sum(max(0, at.offset) for partition, at in offsets.items() if partition.topic == topics.RAW)
+        return {}
+    return {tp.partition: max(0, at.offset) for tp, at in offsets.items() if tp.topic == topics.RAW}
 
 
 async def _members(admin: Any) -> int:
