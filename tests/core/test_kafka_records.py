@@ -20,6 +20,7 @@ def test_the_hook_is_where_it_was() -> None:
     assert list(inspect.signature(fetcher.PartitionRecords._consumer_record).parameters)[1:] == ["tp", "record"]
     assert "self._consumer_record(tp, record)" in inspect.getsource(fetcher.PartitionRecords._unpack_records)
     assert "self._key_deserializer = key_deserializer" in inspect.getsource(fetcher.PartitionRecords.__init__)
+    assert "records = MemoryRecords(part_data" in inspect.getsource(fetcher.Fetcher._proc_fetch_request)
 
 
 @pytest.mark.stack
