@@ -107,7 +107,9 @@ class Monitor:
         consumer = app.batches
         lag = sum(consumer.lag().values())
         why = why_not_ready(self._processor)
-        if self._watchdog.stalled(now_s, consumer.acknowledged + self._recovered, waiting=bool(lag or why)):
+        if self._watchdog.stalled(
+            now_s, consumer.acknowledged + self._recovered, waiting=bool(lag or consumer.pending or why)
+        ):
             log.critical("processor_stalled", lag=lag, waiting_for=why)
             # An orderly stop would wait for what is stuck; what was not acknowledged was not committed.
             os._exit(EXIT_FAILED)

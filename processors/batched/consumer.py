@@ -133,6 +133,11 @@ class BatchConsumer(driver.Consumer):
                 found[tp] = 0 if self._is_through(tp, cursor, end) else max(0, end - cursor.processed)
         return found
 
+    @property
+    def pending(self) -> bool:
+        """Whether anything that a step has seen still waits for its acknowledgement."""
+        return any(cursor.pending for cursor in self._cursors.values())
+
     def seen_until(self) -> dict[TP, int | None]:
         """Return, by source partition, a moment (epoch ms) whose records the step has all seen; None where it lags."""
         if self._frozen:

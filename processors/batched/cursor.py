@@ -44,6 +44,11 @@ class Cursor:
         self._gaps = 0
         self._after_gap: dict[int, int] = {}
 
+    @property
+    def pending(self) -> bool:
+        """Whether the step has seen batches that are not done."""
+        return bool(self._open)
+
     def deliver(self, records: Sequence[RecordT]) -> Sequence[RecordT] | Seek:
         """Return what of a fetch continues the delivery (maybe nothing), or where to fetch again."""
         if records[0].offset < self.fetched:

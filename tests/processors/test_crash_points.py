@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 import orjson
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from core import failpoints
 from core.clock import now_ms
@@ -160,18 +160,22 @@ async def test_a_processor_that_is_told_to_stop_commits_what_it_did(own: Up, tmp
 
 async def test_a_processor_that_gets_nothing_done_ends_itself(own: Up, tmp_path: Path) -> None:
     broker = int(own.ps()["broker"]["pid"])
-    before = await published(own)
     traffic = Traffic(now_ms=now_ms(), messages=40_000, siblings=False)
     await load(own.kafka, events(traffic))
-    async with processor(own, tmp_path, stall="2s") as process:
-        async with asyncio.timeout(DEADLINE_S):
-            while len((await published(own))["transitions"]) <= len(before["transitions"]):
-                await asyncio.sleep(0.05)
+    async with (
+        AIOKafkaConsumer(bootstrap_servers=own.kafka) as reader,
+        processor(own, tmp_path, stall="2s") as process,
+        asyncio.timeout(DEADLINE_S),
+    ):
+        parts = [TopicPartition(topics.TRANSITIONS, each) for each in range(PARTITIONS)]
+        before = await reader.end_offsets(parts)
+        # At its first write, before it has done all.
+        while await reader.end_offsets(parts) == before:
+            await asyncio.sleep(0.01)
         os.kill(broker, signal.SIGSTOP)
         try:
-            async with asyncio.timeout(DEADLINE_S):
-                while process.poll() is None:
-                    await asyncio.sleep(0.05)
+            while process.poll() is None:
+                await asyncio.sleep(0.05)
         finally:
             os.kill(broker, signal.SIGCONT)
     assert process.returncode == EXIT_FAILED

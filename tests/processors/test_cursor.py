@@ -49,7 +49,9 @@ def test_only_the_contiguous_prefix_of_done_batches_is_committed() -> None:
         assert cursor.accept(first, last) == first
     assert cursor.ack(3) is None
     assert cursor.ack(1) == 4
+    assert cursor.pending
     assert cursor.ack(5) == 6
+    assert not cursor.pending
 
 
 @given(st.lists(st.tuples(st.integers(0, 30), st.integers(1, 8)), max_size=40))
