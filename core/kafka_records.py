@@ -17,6 +17,9 @@ from core.kafka_reader import records_of
 
 LZ4_LEVEL: Final = 1
 """aiokafka compresses at level 9, LZ4's slow mode: seven times the time of level 1 for a sixth of the bytes."""
+_LENGTH_AT: Final = 8
+_LENGTH_ENDS: Final = 12
+"""Where in a batch the length of all that follows it stands."""
 
 
 def as_it_is(key: bytes | None) -> bytes | None:
@@ -65,9 +68,6 @@ class Batch:
         return iter(records_of(self._data))
 
 
-_LENGTH_AT: Final = 8
-_LENGTH_ENDS: Final = 12
-"""Where in a batch the length of all that follows it stands."""
 _copied = fetcher.PartitionRecords._consumer_record  # noqa: SLF001
 
 
