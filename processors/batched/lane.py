@@ -64,6 +64,7 @@ class Lane:
         self._pending: list[RecordBatch] = []
         self._tail: asyncio.Task[None] | None = None
         self._writing: deque[asyncio.Task[None]] = deque()
+        self._checkpoint: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._checkpointed = float("-inf")
 
@@ -85,10 +86,11 @@ class Lane:
 
     async def drain(self) -> None:
         """Checkpoint now and wait until everything is written and acknowledged."""
-        if self._pending:
-            self.checkpoint()
-        while self._tail is not None and not self._tail.done():
-            await asyncio.wait((self._tail,))
+        while self._pending or (self._tail is not None and not self._tail.done()):
+            if self._pending:
+                self.checkpoint()
+            if self._tail is not None:
+                await asyncio.wait((self._tail,))
 
     def tick(self, seen_until: int | None) -> None:
         """Checkpoint when the step wants it, unless one is planned or being written."""
@@ -111,10 +113,17 @@ class Lane:
         self._timer = loop.call_at(max(loop.time(), self._checkpointed + self._every), self.checkpoint)
 
     def checkpoint(self) -> None:
-        """Write the step's checkpoint behind all writes so far; then acknowledge the batches it covers."""
+        """Write the step's checkpoint behind all writes so far; then acknowledge the batches it covers.
+
+        One at a time: while one is being written the next waits for it. A step may note on disk, in one checkpoint,
+        that what the one before it published is published; that must be true by then.
+        """
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        if self._checkpoint is not None and not self._checkpoint.done():
+            self._checkpoint.add_done_callback(self._checkpoint_pending)
+            return
         self._checkpointed = asyncio.get_running_loop().time()
         covered, self._pending = self._pending, []
         outbox = self._new_outbox()
@@ -124,7 +133,12 @@ class Lane:
         except Exception as error:  # noqa: BLE001 -- a timer's exception would only be logged: the process must stop
             self._fail(error)
             return
-        self._enqueue(outbox, covered)
+        self._checkpoint = self._enqueue(outbox, covered)
+
+    def _checkpoint_pending(self, _: asyncio.Task[None]) -> None:
+        """Go on with what had to wait; a lane that was closed meanwhile has nothing pending."""
+        if self._pending:
+            self._plan_checkpoint()
 
     def _enqueue(self, outbox: Outbox, covered: Sequence[RecordBatch]) -> asyncio.Task[None]:
         """Send an outbox after the one before it: a changelog must hold writes in the order they were decided."""

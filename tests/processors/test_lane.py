@@ -33,11 +33,13 @@ class Recording:
     """A step that names what it was asked for, and wants what it is told to."""
 
     wanting = False
+    checkpoints = 0
 
     def process(self, records: Sequence[Any], outbox: Any) -> None:
         outbox.append(f"batch {records[0].offset}-{records[-1].offset}")
 
     def checkpoint(self, outbox: Any) -> None:
+        self.checkpoints += 1
         outbox.append("checkpoint")
 
     def wants_checkpoint(self, seen_until: int | None) -> bool:
@@ -154,3 +156,33 @@ async def test_no_second_checkpoint_is_asked_for_while_one_is_being_written() ->
     bench.writes.gate.set()
     await bench.lane.drain()
     assert bench.writes.written == [["checkpoint"]]
+
+
+async def test_a_checkpoint_is_decided_when_the_one_before_it_is_written() -> None:
+    """What one publishes the next one notes as published, on disk at once: it must not do so before it is."""
+    bench = Bench(every=0)
+    bench.writes.gate.clear()
+    await bench.submit(0, 1)
+    bench.lane.checkpoint()
+    decided = bench.step.checkpoints
+    await bench.submit(2, 3)
+    bench.lane.checkpoint()
+    await asyncio.sleep(0.02)
+    assert bench.step.checkpoints == decided == 1
+    bench.writes.gate.set()
+    await until(lambda: bench.acked == [1, 3])
+    assert bench.step.checkpoints == 2
+
+
+async def test_a_lane_that_was_closed_decides_no_checkpoint_more() -> None:
+    bench = Bench(every=0)
+    bench.writes.gate.clear()
+    await bench.submit(0, 1)
+    bench.lane.checkpoint()
+    await bench.submit(2, 3)
+    bench.lane.checkpoint()
+    bench.lane.close()
+    bench.writes.gate.set()
+    await asyncio.sleep(0.02)
+    assert bench.step.checkpoints == 1
+    assert bench.acked == [1]
