@@ -47,11 +47,13 @@ class Batches(MemoryRecords):  # type: ignore[misc]  # aiokafka is untyped
         self._at = 0
 
     def next_batch(self) -> Any:
-        """Return the next batch; one of an older format is read as ever."""
+        """Return the next batch; one of an older format, or a transaction's marker, is read as ever."""
         batch = super().next_batch()
         start = self._at
         self._at += _LENGTH_ENDS + int.from_bytes(self._data[start + _LENGTH_AT : start + _LENGTH_ENDS], "big")
-        return Batch(batch, self._data[start : self._at]) if type(batch) is DefaultRecordBatch else batch
+        if type(batch) is not DefaultRecordBatch or batch.is_control_batch:
+            return batch
+        return Batch(batch, self._data[start : self._at])
 
 
 class Batch:

@@ -83,6 +83,15 @@ def test_bytes_that_are_missing_or_too_many_are_noticed(written: Written, data: 
             records_of(wrong)
 
 
+def test_the_marker_of_a_transaction_stays_aiokafkas_own() -> None:
+    """Aiokafka looks into it by itself."""
+    marker = bytearray(batch([(1, b"\0\0\0\0", b"\0" * 6, [])]))
+    marker[22] |= 0x20
+    (found,) = batches(Batches(bytes(marker)))
+    assert found.is_control_batch
+    assert next(found).key == b"\0\0\0\0"
+
+
 def test_a_number_without_an_end_is_noticed() -> None:
     encoded = batch([(1, b"a", b"b", [])])
     with pytest.raises(CorruptRecordException):
