@@ -6,13 +6,13 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from bench.measured import Measured, load
+from bench.page import filled
 from bench.plan import INSERT, MERGES, PARTIAL, PARTS, PEAK, SIZES, STATE_DAYS, USE, Plan
 from schemas import topics
 
@@ -256,13 +256,8 @@ def tables(found: Measured) -> dict[str, str]:
 
 
 def renewed(page: str, made: Mapping[str, str]) -> str:
-    """Return the page with its tables made anew, between their marks. Raises ValueError where a mark is missing."""
-    for name, text in made.items():
-        mark = re.compile(rf"(<!-- scale:{name} -->\n).*?(<!-- end -->)", re.DOTALL)
-        if len(mark.findall(page)) != 1:
-            raise ValueError(f"the page has not one place for the table {name}")
-        page = mark.sub(lambda place, text=text: f"{place[1]}{text}\n{place[2]}", page)  # type: ignore[misc]
-    return page
+    """Return the page with its tables made anew. Raises ValueError where a mark is missing."""
+    return filled(page, "scale", made)
 
 
 def main() -> None:

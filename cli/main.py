@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from core.build import describe
+from core.build import KIND
 from core.errors import ReceiptstreamError
 
 _PACKAGE = "cli"
@@ -32,7 +32,7 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(describe())
+@click.version_option(package_name="receiptstream", message=f"%(prog)s, version %(version)s ({KIND})")
 def receipts() -> None:
     """Know what became of every instant message: delivery and read receipts, exactly counted."""
 

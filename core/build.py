@@ -9,6 +9,7 @@ from core import clock
 
 COMPILED: Final = not clock.__file__.endswith(".py")
 """All of them are, or none: core/clock.py is one of them."""
+KIND: Final = "compiled" if COMPILED else "not compiled"
 
 
 def version_text() -> str:
@@ -21,4 +22,4 @@ def version_text() -> str:
 
 def describe() -> str:
     """Return version and kind of build for a person."""
-    return f"{version_text()} ({'compiled' if COMPILED else 'not compiled'})"
+    return f"{version_text()} ({KIND})"

@@ -14,15 +14,21 @@ from aiokafka import codec
 from aiokafka.errors import CorruptRecordException
 from mypy_extensions import i64
 
-_HEAD: Final = Struct(">qiibIhiqqqhii")
-"""Base offset, length, leader epoch, magic, checksum, attributes, last offset, first and last timestamp, producer's id,
-epoch and sequence, number of records."""
+HEAD: Final = Struct(">qiibI")
+"""Base offset, length of what follows it, leader epoch, magic, checksum of the rest."""
+HEAD_COUNTED: Final = 9
+"""Bytes of the head that count in the length: epoch, magic, checksum."""
+BODY: Final = Struct(">hiqqqhii")
+"""Attributes, last offset, first and last timestamp, producer's id, epoch and sequence, number of records."""
+OVERHEAD: Final = HEAD.size + BODY.size
+LZ4: Final = 3
+"""The number of that compression in a batch's attributes."""
 _CODEC: Final = 0x07
 _APPEND_TIME: Final = 0x08
 """Attribute of a batch whose records all have the time at which the broker appended it."""
 _LARGEST: Final = (1 << 63) - 1
 _LAST_SHIFT: Final = 63
-_DECODERS: Final = {1: codec.gzip_decode, 2: codec.snappy_decode, 3: codec.lz4_decode, 4: codec.zstd_decode}
+_DECODERS: Final = {1: codec.gzip_decode, 2: codec.snappy_decode, LZ4: codec.lz4_decode, 4: codec.zstd_decode}
 
 
 Headers = list[tuple[str, bytes | None]]
@@ -99,17 +105,24 @@ class _Cursor:
         return found
 
 
+def length_of(batches: bytes, at: int) -> int:
+    """Return how many bytes the batch has that begins at a place of a fetch."""
+    length: int = HEAD.unpack_from(batches, at)[1]
+    return HEAD.size - HEAD_COUNTED + length
+
+
 def records_of(batch: bytes) -> list[Record]:
     """Return the records of one whole batch, its head included. Raises CorruptRecordException.
 
     The checksum is not looked at: aiokafka does that.
     """
-    base, _, _, _, _, attributes, _, first, latest, _, _, _, count = _HEAD.unpack_from(batch)
-    data = batch[_HEAD.size :]
+    base = HEAD.unpack_from(batch)[0]
+    attributes, _, first, latest, _, _, _, count = BODY.unpack_from(batch, HEAD.size)
+    data = batch[OVERHEAD:]
     if attributes & _CODEC:
         data = _DECODERS[attributes & _CODEC](data)
     try:
-        found = _read(_Cursor(bytes(data)), count, base, first, latest if attributes & _APPEND_TIME else None)
+        found = _read(_Cursor(data), count, base, first, latest if attributes & _APPEND_TIME else None)
     except IndexError as error:
         raise CorruptRecordException(f"a record reaches past the end of the batch at offset {base}") from error
     return found

@@ -13,13 +13,10 @@ from aiokafka.consumer import fetcher
 from aiokafka.record._crecords import DefaultRecordBatch, MemoryRecords, default_records
 
 from core.build import COMPILED
-from core.kafka_reader import records_of
+from core.kafka_reader import length_of, records_of
 
 LZ4_LEVEL: Final = 1
 """aiokafka compresses at level 9, LZ4's slow mode: seven times the time of level 1 for a sixth of the bytes."""
-_LENGTH_AT: Final = 8
-_LENGTH_ENDS: Final = 12
-"""Where in a batch the length of all that follows it stands."""
 
 
 def as_it_is(key: bytes | None) -> bytes | None:
@@ -50,7 +47,7 @@ class Batches(MemoryRecords):  # type: ignore[misc]  # aiokafka is untyped
         """Return the next batch; one of an older format, or a transaction's marker, is read as ever."""
         batch = super().next_batch()
         start = self._at
-        self._at += _LENGTH_ENDS + int.from_bytes(self._data[start + _LENGTH_AT : start + _LENGTH_ENDS], "big")
+        self._at += length_of(self._data, start)
         if type(batch) is not DefaultRecordBatch or batch.is_control_batch:
             return batch
         return Batch(batch, self._data[start : self._at])

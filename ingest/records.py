@@ -6,25 +6,17 @@ they are encoded once for all events of one org and type in a request. The bytes
 
 from __future__ import annotations
 
-import struct
 from functools import lru_cache
 from typing import Final
 
 from aiokafka.record.util import calc_crc32c
 
+from core.kafka_reader import BODY, HEAD, HEAD_COUNTED, LZ4, OVERHEAD
 from core.kafka_records import quick_lz4
 from ingest.delivery import Headers
 
 _MAGIC: Final = 2
-_LZ4: Final = 3
 _NO_EPOCH: Final = -1
-_HEAD: Final = struct.Struct(">qiibI")
-"""Base offset, length of what follows it, leader epoch, magic, checksum of the rest."""
-_BODY: Final = struct.Struct(">hiqqqhii")
-"""Attributes, last offset, first and last timestamp, producer's id, epoch and sequence, number of records."""
-_HEAD_LENGTH: Final = 9
-"""Bytes of the head that count in the length: epoch, magic, checksum."""
-OVERHEAD: Final = _HEAD.size + _BODY.size
 
 
 def varint(number: int) -> bytes:
@@ -149,7 +141,7 @@ class Batch:
         records = b"".join(self._parts)
         attributes = 0
         if self._lz4 and len(packed := quick_lz4(records)) < len(records):
-            records, attributes = packed, _LZ4
+            records, attributes = packed, LZ4
         times = (self._first, self._latest)
-        rest = _BODY.pack(attributes, self._count - 1, *times, *self._producer, self._count) + records
-        return _HEAD.pack(0, _HEAD_LENGTH + len(rest), _NO_EPOCH, _MAGIC, calc_crc32c(rest)) + rest
+        rest = BODY.pack(attributes, self._count - 1, *times, *self._producer, self._count) + records
+        return HEAD.pack(0, HEAD_COUNTED + len(rest), _NO_EPOCH, _MAGIC, calc_crc32c(rest)) + rest

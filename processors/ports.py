@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from core.kafka_reader import Headers
+
 
 class Record(Protocol):
     """A Kafka record, as aiokafka's own record objects have it."""
@@ -25,7 +27,7 @@ class Record(Protocol):
         """The value's bytes."""
 
     @property
-    def headers(self) -> list[tuple[str, bytes | None]]:
+    def headers(self) -> Headers:
         """The headers, in order."""
 
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
+from core.kafka_reader import Headers
 from processors import rules
 from processors.abilities import Abilities
 from processors.alerts import Alerts, Told
@@ -59,7 +60,7 @@ class Usual:
         self._places = places
         # The last received time as it was written, in epoch ms, and as ISO text: a request's records share it, and
         # the headers themselves where they were read by `core.kafka_reader`.
-        self._headers: list[tuple[str, bytes | None]] = []
+        self._headers: Headers = []
         self._written: bytes | None = b""
         self._received = 0
         self._received_text = ""
@@ -147,7 +148,7 @@ class Usual:
                 encode_fact(at.time, at.offset, at.received, place.channel_id, session),
             )
 
-    def _receive(self, headers: list[tuple[str, bytes | None]]) -> int:
+    def _receive(self, headers: Headers) -> int:
         """Return the received time in the ingress's own headers, 0 where the headers are others."""
         if headers is self._headers:
             return self._received

@@ -12,8 +12,9 @@ from aiokafka.record.default_records import DefaultRecordBatch
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from core.kafka_reader import OVERHEAD
 from ingest.delivery import Headers
-from ingest.records import OVERHEAD, Batch, encode_headers, varint
+from ingest.records import Batch, encode_headers, varint
 
 LIMIT = 100_000
 LZ4 = 3
