@@ -14,6 +14,7 @@ from core.errors import ConfigError
 Name = Literal[
     "lane.processed",  # decided in memory, nothing written
     "outbox.part_sent",  # one topic's batch acknowledged, the others not
+    "lane.sent",  # an outbox acknowledged, the step not told
     "lane.written",  # facts and outputs acknowledged, no checkpoint
     "lane.checkpoint",  # the checkpoint appended in memory, nothing of it written
     "lane.checkpointed",  # the checkpoint acknowledged, the batch not

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -38,10 +39,11 @@ _decode: Final = msgspec.json.Decoder(_Rest).decode
 
 
 class RocksState:
-    """RocksDB, one database a partition. Facts and the changelog position go to disk in one write.
+    """RocksDB, one database a partition: what the changelog has acknowledged, never more.
 
-    A fact may reach the disk before the changelog has it. That is safe: its record is not committed yet, so it is
-    processed again, and re-asserts the same fact.
+    Changes wait in memory, one group an outbox, until the outbox is written; then they go to disk in one write with the
+    position. More on disk than in the changelog would be a lie after a crash: an alert noted as resolved whose opening
+    was still on its way would never be told.
     """
 
     def __init__(self, path: Path) -> None:
@@ -55,7 +57,8 @@ class RocksState:
         except codec.UnknownFormatError:
             self._db.close()
             raise
-        self._changed: dict[bytes, bytes | None] = {_FORMAT: codec.DISK_FORMAT}
+        self._unwritten: deque[dict[bytes, bytes | None]] = deque([{_FORMAT: codec.DISK_FORMAT}])
+        """Changes by name, None for a removal: the group that grows first, then the sealed ones, the oldest last."""
         position = self._db.get(_POSITION)
         self.position: int | None = int(position) if position is not None else None
         self._count = int(self._db.get(_COUNT) or b"0")
@@ -80,7 +83,7 @@ class RocksState:
         if not value:
             self._count += 1
             hour = (rules.received_of(fact) // HOUR_MS).to_bytes(_HOUR_BYTES, "big")
-            self._changed[_EXPIRY + hour + name[1:]] = b""
+            self._unwritten[0][_EXPIRY + hour + name[1:]] = b""
         known, rest = (_known_of(value), _rest_of(value)) if value else (0, _Rest())
         rank = rules.RANKS.get(status)
         if rank is not None:
@@ -90,7 +93,7 @@ class RocksState:
         else:
             others = with_off_ladder(_off_ladder_of(rest), status, fact)
             rest.others = {each: str(packed) for each, packed in others.items()}
-        self._changed[name] = _value(known, rest)
+        self._unwritten[0][name] = _value(known, rest)
 
     def put(self, org_id: str, key: MessageKey, known: int, after: int, place: Place) -> None:
         """Set a message's ladder facts."""
@@ -112,14 +115,14 @@ class RocksState:
         else:
             rest.others.pop(status, None)
         if known or rest.others:
-            self._changed[name] = _value(known, rest)
+            self._unwritten[0][name] = _value(known, rest)
         else:
-            self._changed[name] = None
+            self._unwritten[0][name] = None
             self._count -= 1
 
     def keep_alert(self, name: bytes, value: bytes | None) -> None:
         """Keep a record of an alert."""
-        self._changed[_ALERT + name] = value
+        self._unwritten[0][_ALERT + name] = value
 
     def alerts(self) -> Iterator[tuple[bytes, bytes]]:
         """Yield the alerts on disk."""
@@ -140,39 +143,51 @@ class RocksState:
             yield bytes(name), bytes(value)  # type: ignore[arg-type]  # and values too
 
     def due(self, limit: int, most: int) -> Iterator[tuple[str, MessageKey]]:
-        """Yield messages to forget."""
-        self.flush()
+        """Yield messages to forget; one that is not on disk yet is young."""
         for found in self._db.keys(from_key=_EXPIRY):
             name = bytes(found)  # type: ignore[arg-type]  # raw mode: keys are bytes
             hour = int.from_bytes(name[1 : 1 + _HOUR_BYTES], "big")
             if name[:1] != _EXPIRY or not most or (hour + 1) * HOUR_MS > limit:
                 return
+            if any(name in group for group in self._unwritten):
+                continue  # on its way off the disk
             most -= 1
-            self._changed[name] = None
+            self._unwritten[0][name] = None
             org_id, message_id = keys.split(name[1 + _HOUR_BYTES :])
             yield org_id, message_key(message_id)
 
-    def flush(self) -> None:
-        """Put on disk what was set, with the changelog position, in one write."""
+    def seal(self) -> None:
+        """End a group."""
+        self._unwritten[0][_COUNT] = b"%d" % self._count
+        self._unwritten.appendleft({})
+
+    def written(self) -> None:
+        """Put the oldest group on disk."""
         batch = WriteBatch(raw_mode=True)
-        for name, value in self._changed.items():
+        for name, value in self._unwritten[-1].items():
             if value is None:
                 batch.delete(name)
             else:
                 batch.put(name, value)
         if self.position is not None:
             batch.put(_POSITION, b"%d" % self.position)
-        batch.put(_COUNT, b"%d" % self._count)
         self._db.write(batch)
-        self._changed.clear()
+        self._unwritten.pop()
+
+    def flush(self) -> None:
+        """Put all groups on disk."""
+        self.seal()
+        while len(self._unwritten) > 1:
+            self.written()
 
     def close(self) -> None:
         """Close the database, so that another process may open it."""
         self._db.close()
 
     def _get(self, name: bytes) -> bytes | None:
-        if name in self._changed:
-            return self._changed[name]
+        for group in self._unwritten:
+            if name in group:
+                return group[name]
         value: bytes | None = self._db.get(name)
         return value
 

@@ -147,7 +147,7 @@ class Receipts:
             if received > self.watermark:
                 # A received time in the future is a broken clock; it must not close windows.
                 self.watermark = max(self.watermark, min(received, ceiling))
-        self.state.flush()
+        self.state.seal()
 
     @property
     def tally(self) -> Tally:
@@ -286,7 +286,11 @@ class Receipts:
         self.alerts.checkpoint(out.kept, out.alerts)
         self._forget_messages(out)
         log(codec.WATERMARK_KEY, b"%d" % self.watermark)
-        self.state.flush()
+        self.state.seal()
+
+    def written(self) -> None:
+        """Take the oldest outbox that was not told of yet for written: all of it is acknowledged."""
+        self.state.written()
 
     def _adopt(self) -> None:
         """Let the alert rules know how far the log had come when this process took it over."""

@@ -49,8 +49,14 @@ class State(Protocol):
     def due(self, limit: int, most: int) -> Iterator[tuple[str, MessageKey]]:
         """Yield up to `most` messages first heard of before `limit` (epoch ms), oldest first, each once."""
 
+    def seal(self) -> None:
+        """End what belongs to one outbox: it goes to disk when that is written, with a call of `written`."""
+
+    def written(self) -> None:
+        """Put the oldest sealed changes on disk, with the position: the changelog has acknowledged them."""
+
     def flush(self) -> None:
-        """Put on disk what was set since the last flush."""
+        """Put on disk everything that was set, with the position: it came from the changelog."""
 
     def close(self) -> None:
         """Release what is held; the state cannot be used after it."""
@@ -146,8 +152,14 @@ class MemoryState:
         """Yield messages to forget."""
         return self._expiry.due(limit, most)
 
-    def flush(self) -> None:
+    def seal(self) -> None:
         """Do nothing: the changelog is this state's disk."""
+
+    def written(self) -> None:
+        """Do nothing."""
+
+    def flush(self) -> None:
+        """Do nothing."""
 
     def close(self) -> None:
         """Do nothing."""

@@ -28,6 +28,10 @@ class ReceiptsStep:
         """Write and publish the partials that changed."""
         self._engine.checkpoint(outbox)
 
+    def written(self) -> None:
+        """Let the state go to disk as far as the changelog has it."""
+        self._engine.written()
+
     def wants_checkpoint(self, seen_until: int | None) -> bool:
         """Tell whether an alert is due."""
         return self._engine.tick(seen_until)
@@ -52,6 +56,9 @@ class TotalsStep:
     def checkpoint(self, outbox: Outbox) -> None:
         """Write the partials that changed and publish their windows' totals."""
         self._engine.checkpoint(outbox)
+
+    def written(self) -> None:
+        """Do nothing: the changelog alone holds this state."""
 
     def wants_checkpoint(self, seen_until: int | None) -> bool:
         """Tell that nothing happens here by itself."""
@@ -108,7 +115,7 @@ class Engines:
         return self.receipts_of(partition).state.position
 
     def facts_position(self, partition: int, offset: int) -> None:
-        """Note how far the state has the messages changelog; it goes to disk with the next flush."""
+        """Note how far the state has the messages changelog; it goes to disk with what is written next."""
         self.receipts_of(partition).state.position = offset
 
     def restore_windows(self, partition: int, records: Sequence[Any]) -> None:

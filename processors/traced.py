@@ -18,6 +18,7 @@ class TracedStep:
         self._topic = topic
         self._partition = partition
         self.checkpoint = step.checkpoint
+        self.written = step.written
         self.wants_checkpoint = step.wants_checkpoint
         self.rewrite = step.rewrite
 

@@ -16,13 +16,16 @@ IN_FLIGHT: Final = 4
 
 
 class Step(Protocol):
-    """What a lane drives: the state of one partition. Both methods are synchronous, so each is one step in time."""
+    """What a lane drives: the state of one partition. Its methods are synchronous, so each is one step in time."""
 
     def process(self, records: Sequence[Any], outbox: Outbox) -> None:
         """Take the next records of the partition, in offset order; append what follows from them."""
 
     def checkpoint(self, outbox: Outbox) -> None:
         """Append whatever must be written before the offsets of the records so far may be committed."""
+
+    def written(self) -> None:
+        """Learn that an outbox is acknowledged, all of it: the oldest one that this was not called for yet."""
 
     def wants_checkpoint(self, seen_until: int | None) -> bool:
         """Tell whether a checkpoint is due although no record came; asked several times a second.
@@ -64,7 +67,6 @@ class Lane:
         self._pending: list[RecordBatch] = []
         self._tail: asyncio.Task[None] | None = None
         self._writing: deque[asyncio.Task[None]] = deque()
-        self._checkpoint: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._checkpointed = float("-inf")
 
@@ -86,11 +88,10 @@ class Lane:
 
     async def drain(self) -> None:
         """Checkpoint now and wait until everything is written and acknowledged."""
-        while self._pending or (self._tail is not None and not self._tail.done()):
-            if self._pending:
-                self.checkpoint()
-            if self._tail is not None:
-                await asyncio.wait((self._tail,))
+        if self._pending:
+            self.checkpoint()
+        while self._tail is not None and not self._tail.done():
+            await asyncio.wait((self._tail,))
 
     def tick(self, seen_until: int | None) -> None:
         """Checkpoint when the step wants it, unless one is planned or being written."""
@@ -113,17 +114,10 @@ class Lane:
         self._timer = loop.call_at(max(loop.time(), self._checkpointed + self._every), self.checkpoint)
 
     def checkpoint(self) -> None:
-        """Write the step's checkpoint behind all writes so far; then acknowledge the batches it covers.
-
-        One at a time: while one is being written the next waits for it. A step may note on disk, in one checkpoint,
-        that what the one before it published is published; that must be true by then.
-        """
+        """Write the step's checkpoint behind all writes so far; then acknowledge the batches it covers."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._checkpoint is not None and not self._checkpoint.done():
-            self._checkpoint.add_done_callback(self._checkpoint_pending)
-            return
         self._checkpointed = asyncio.get_running_loop().time()
         covered, self._pending = self._pending, []
         outbox = self._new_outbox()
@@ -133,12 +127,7 @@ class Lane:
         except Exception as error:  # noqa: BLE001 -- a timer's exception would only be logged: the process must stop
             self._fail(error)
             return
-        self._checkpoint = self._enqueue(outbox, covered)
-
-    def _checkpoint_pending(self, _: asyncio.Task[None]) -> None:
-        """Go on with what had to wait; a lane that was closed meanwhile has nothing pending."""
-        if self._pending:
-            self._plan_checkpoint()
+        self._enqueue(outbox, covered)
 
     def _enqueue(self, outbox: Outbox, covered: Sequence[RecordBatch]) -> asyncio.Task[None]:
         """Send an outbox after the one before it: a changelog must hold writes in the order they were decided."""
@@ -150,6 +139,8 @@ class Lane:
             if previous is not None:
                 await previous
             await self._send(outbox)
+            failpoints.hit("lane.sent")
+            self.step.written()
             failpoints.hit("lane.checkpointed" if covered else "lane.written")
         except asyncio.CancelledError:
             raise  # the process is going down; nothing was acknowledged

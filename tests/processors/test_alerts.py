@@ -16,7 +16,7 @@ from sandbox.answer_key.records import RawRecord
 from schemas import topics
 from schemas.alert_rules import MessageRule
 from tests.processors.test_exactness import act
-from tests.processors.world import HOUR, NOW, FakeRecord, World, raw, status_event
+from tests.processors.world import HELD, HOUR, NOW, FakeRecord, World, raw, status_event
 
 WATCH = (
     MessageRule(name="stuck", status="SENT", after_ms=10_000),
@@ -175,6 +175,42 @@ def test_a_message_that_is_forgotten_takes_its_alert_along() -> None:
     assert world.receipts.alerts.kept == 0
 
 
+@pytest.mark.parametrize("store", ["memory", "rocksdb"])
+@pytest.mark.parametrize("written", [0.0, 0.2, 0.5, 0.8])
+@pytest.mark.parametrize("meanwhile", ["it is noted as told", "it is resolved", "both"])
+def test_an_opening_still_on_its_way_at_a_kill_is_told_after_it(
+    tmp_path: Path, store: str, written: float, meanwhile: str
+) -> None:
+    events = [(0, status_event("SENT", NOW)), (30_000, status_event("DELIVERED", NOW + 29_000))]
+    world = watched(log_of(*events), disk=tmp_path / "db" if store == "rocksdb" else None)
+    world.process(2)
+    world.tick(NOW + 10_300)
+    world.checkpoint()
+    world.checkpoint(share=HELD)  # publishes the opening, and nothing acknowledges it
+    if meanwhile != "it is resolved":
+        world.checkpoint(share=HELD)
+    if meanwhile != "it is noted as told":
+        world.process(1, share=HELD)
+    world.checkpoint(share=written)
+    world.restart()
+    world.settle(NOW + 10_300)
+    assert ("stuck", "open") in states(world)
+    world.finish(NOW + 40_000)
+    assert ("stuck", "resolved") in states(world)
+    assert untold(world) == []
+
+
+def untold(world: World) -> list[str]:
+    """Return the alerts whose resolution readers saw before any opening."""
+    opened, found = set(), []
+    for row in published(world):
+        if row["state"] == "open":
+            opened.add(row["alert_id"])
+        elif row["state"] == "resolved" and row["alert_id"] not in opened:
+            found.append(row["alert_id"])
+    return found
+
+
 drawn_records = st.lists(
     st.tuples(
         st.sampled_from(["SENT", "DELIVERED", "READ", "FAILED"]),
@@ -188,6 +224,7 @@ actions = st.lists(
     st.one_of(
         st.tuples(st.just("process"), st.integers(1, 8), st.just(1.0)),
         st.tuples(st.just("checkpoint"), st.just(0), st.just(1.0)),
+        st.tuples(st.sampled_from(["process", "checkpoint"]), st.integers(1, 8), st.just(HELD)),
         st.tuples(st.sampled_from(["process", "checkpoint"]), st.integers(1, 8), st.floats(0, 1)),
     ),
     max_size=25,
@@ -218,6 +255,7 @@ def test_any_batching_and_any_crash_give_the_alerts_of_the_answer_key(
         world.finish(end)
         differences = compare(expected, {"alerts": list(world.alerts().values())})
         assert not differences, describe(differences)
+        assert untold(world) == []
         world.state.close()
 
 

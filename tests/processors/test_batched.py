@@ -38,6 +38,8 @@ class Copying:
     def checkpoint(self, outbox: Outbox) -> None:
         outbox.to(self.lab.changelog, self.partition)(b"last", b"%d" % self.lab.state[self.partition])
 
+    def written(self) -> None: ...
+
     def wants_checkpoint(self, seen_until: int | None) -> bool:
         if seen_until is not None:
             self.lab.through[self.partition] = (seen_until, len(self.lab.seen))

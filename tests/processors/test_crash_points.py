@@ -33,6 +33,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
 PARTITIONS = 4
 DEADLINE_S = 90
+STORES = ["memory", "rocksdb"]
 PROCESSOR_POINTS = [name for name in failpoints.NAMES if not name.startswith(("sink.", "notifier."))]
 
 
@@ -45,13 +46,14 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
 
 @asynccontextmanager
 async def processor(
-    up: Up, tmp_path: Path, failpoint: str = "", stall: str = ""
+    up: Up, tmp_path: Path, failpoint: str = "", stall: str = "", store: str = "memory"
 ) -> AsyncIterator[subprocess.Popen[bytes]]:
     """Run the processor role; killed at the end unless it has died."""
     environ = clean_environ(
         {
             "KAFKA_BOOTSTRAP_SERVERS": up.kafka,
             "STATE_DIR": str(tmp_path),
+            "STATE_STORE": store,
             "FAILPOINT": failpoint,
             "PROCESSOR_CHECKPOINT": "50ms",
             "PROCESSOR_STALL": stall,
@@ -127,23 +129,25 @@ async def settle(up: Up) -> None:
         pytest.fail(text)
 
 
+@pytest.mark.parametrize("store", STORES)
 @pytest.mark.parametrize("point", PROCESSOR_POINTS)
-async def test_a_processor_killed_there_loses_and_doubles_nothing(own: Up, tmp_path: Path, point: str) -> None:
-    round_ = 1 + PROCESSOR_POINTS.index(point)
+async def test_a_processor_killed_there_loses_and_doubles_nothing(
+    own: Up, tmp_path: Path, point: str, store: str
+) -> None:
+    round_ = 1 + PROCESSOR_POINTS.index(point) + len(PROCESSOR_POINTS) * STORES.index(store)
     if point == "table.restored":
-        # There must be something to restore.
+        # There must be something to restore that is not on the doomed process's own disk.
         async with processor(own, tmp_path):
             await produce(own, 100 + round_)
             await settle(own)
     await produce(own, round_)
-    async with processor(own, tmp_path, failpoint=f"{point}:2") as doomed:
+    async with processor(own, tmp_path, failpoint=f"{point}:2", store=store) as doomed:
         async with asyncio.timeout(DEADLINE_S):
             while doomed.poll() is None:
                 await asyncio.sleep(0.05)
-                if round_:
-                    await produce(own, 200 + round_)
+                await produce(own, 200 + round_)
     assert doomed.returncode == -signal.SIGKILL
-    async with processor(own, tmp_path):
+    async with processor(own, tmp_path, store=store):
         await settle(own)
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas import topics
-from tests.processors.world import NOW, FakeRecord, World, raw, status_event
+from tests.processors.world import HELD, NOW, FakeRecord, World, raw, status_event
 
 STATUSES = ["SENT", "DELIVERED", "READ", "FAILED"]
 
@@ -29,6 +29,7 @@ actions = st.lists(
     st.one_of(
         st.tuples(st.just("process"), st.integers(1, 8), st.just(1.0)),
         st.tuples(st.sampled_from(["checkpoint", "sum_up"]), st.just(0), st.just(1.0)),
+        st.tuples(st.sampled_from(["process", "checkpoint"]), st.integers(1, 8), st.just(HELD)),
         st.tuples(st.sampled_from(["process", "checkpoint", "sum_up"]), st.integers(1, 8), shares),
     ),
     max_size=15,
@@ -43,14 +44,14 @@ def log_of(drawn: list[tuple[str, int, int, str | None, int]]) -> list[FakeRecor
 
 
 def act(world: World, name: str, count: int, share: float) -> None:
-    """Do one thing; a share below one is a crash after that part of its writes."""
+    """Do one thing; a share below one is a crash after that part of what is being written."""
     if name == "process":
         world.process(count, share=share)
     elif name == "checkpoint":
         world.checkpoint(share=share)
     else:
         world.sum_up(share=share)
-    if share < 1:
+    if 0 <= share < 1:
         world.restart()
 
 

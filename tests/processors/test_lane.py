@@ -33,14 +33,16 @@ class Recording:
     """A step that names what it was asked for, and wants what it is told to."""
 
     wanting = False
-    checkpoints = 0
+    told = 0
 
     def process(self, records: Sequence[Any], outbox: Any) -> None:
         outbox.append(f"batch {records[0].offset}-{records[-1].offset}")
 
     def checkpoint(self, outbox: Any) -> None:
-        self.checkpoints += 1
         outbox.append("checkpoint")
+
+    def written(self) -> None:
+        self.told += 1
 
     def wants_checkpoint(self, seen_until: int | None) -> bool:
         return self.wanting and seen_until is not None
@@ -120,6 +122,18 @@ async def test_no_more_batches_are_taken_than_may_be_in_flight() -> None:
     assert bench.acked == list(range(IN_FLIGHT + 1))
 
 
+async def test_the_step_is_told_of_each_outbox_when_it_is_written_and_no_sooner() -> None:
+    bench = Bench(every=3600)
+    bench.writes.gate.clear()
+    await bench.submit(0, 1)
+    await bench.submit(2, 3)
+    await asyncio.sleep(0.02)
+    assert bench.step.told == 0
+    bench.writes.gate.set()
+    await bench.lane.drain()
+    assert bench.step.told == len(bench.writes.written) == 3
+
+
 async def test_a_write_that_fails_stops_everything_behind_it() -> None:
     bench = Bench(every=3600)
     bench.writes.error = RuntimeError("the broker refused")
@@ -127,6 +141,7 @@ async def test_a_write_that_fails_stops_everything_behind_it() -> None:
     await until(lambda: bool(bench.failures))
     assert bench.acked == []
     assert bench.writes.written == []
+    assert bench.step.told == 0
 
 
 async def until(condition: Any) -> None:
@@ -156,33 +171,3 @@ async def test_no_second_checkpoint_is_asked_for_while_one_is_being_written() ->
     bench.writes.gate.set()
     await bench.lane.drain()
     assert bench.writes.written == [["checkpoint"]]
-
-
-async def test_a_checkpoint_is_decided_when_the_one_before_it_is_written() -> None:
-    """What one publishes the next one notes as published, on disk at once: it must not do so before it is."""
-    bench = Bench(every=0)
-    bench.writes.gate.clear()
-    await bench.submit(0, 1)
-    bench.lane.checkpoint()
-    decided = bench.step.checkpoints
-    await bench.submit(2, 3)
-    bench.lane.checkpoint()
-    await asyncio.sleep(0.02)
-    assert bench.step.checkpoints == decided == 1
-    bench.writes.gate.set()
-    await until(lambda: bench.acked == [1, 3])
-    assert bench.step.checkpoints == 2
-
-
-async def test_a_lane_that_was_closed_decides_no_checkpoint_more() -> None:
-    bench = Bench(every=0)
-    bench.writes.gate.clear()
-    await bench.submit(0, 1)
-    bench.lane.checkpoint()
-    await bench.submit(2, 3)
-    bench.lane.checkpoint()
-    bench.lane.close()
-    bench.writes.gate.set()
-    await asyncio.sleep(0.02)
-    assert bench.step.checkpoints == 1
-    assert bench.acked == [1]

@@ -251,7 +251,7 @@ def process_at(world: World, now: int) -> None:
     outbox = ListOutbox()
     world.receipts.process(world.log[world.position :], outbox, now)
     world.position = len(world.log)
-    world.write(outbox)
+    world.send(outbox, -1, 1.0)
     world.checkpoint()
     world.sum_up()
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+import random
+from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -93,8 +94,34 @@ class ListOutbox:
         return [value for name, _, _, value, _ in self.lines if name == topic and value is not None]
 
 
+HELD = -1.0
+"""The share of what stays on its way."""
+
+
+def torn(outbox: ListOutbox, share: float) -> list[Line]:
+    """Return a part of an outbox: of each topic's lines the first few, as topics are written beside each other.
+
+    Of a share of 0 it is nothing; any other draws how much.
+    """
+    draw = random.Random(share)  # noqa: S311 -- no secret
+    counts: dict[str, int] = defaultdict(int)
+    for topic, *_ in outbox.lines:
+        counts[topic] += 1
+    left = {topic: draw.randint(0, count) if share else 0 for topic, count in counts.items()}
+    found = []
+    for line in outbox.lines:
+        if left[line[0]]:
+            left[line[0]] -= 1
+            found.append(line)
+    return found
+
+
 class World:
-    """One raw partition, its two steps, and everything durable, driven as a lane drives them."""
+    """One raw partition, its two steps, and everything durable, driven as a lane drives them.
+
+    Of what is decided a `share` is written: 1 all of it, HELD leaves it on its way behind what is there already, and
+    anything between is a crash in the midst of everything that is on its way.
+    """
 
     def __init__(
         self,
@@ -133,15 +160,33 @@ class World:
             self.receipts.restore_window(record.key or b"", record.value)
         for record in self.durable[topics.changelog(topics.TOTALS_TABLE)]:
             self.totals.restore(record.key or b"", record.value)
+        self.state.flush()
         self.position = self.committed
+        self.under_way: deque[tuple[ListOutbox, int]] = deque()
+        """Outboxes that are not acknowledged yet, each with what may be committed once it is; -1 for no checkpoint."""
 
-    def write(self, outbox: ListOutbox, *, share: float = 1.0) -> None:
-        """Make the first `share` of an outbox durable."""
-        for topic, _, key, value, headers in outbox.lines[: round(len(outbox.lines) * share)]:
+    def write(self, lines: list[Line]) -> None:
+        """Make lines durable."""
+        for topic, _, key, value, headers in lines:
             records = self.durable[topic]
             records.append(FakeRecord(len(records), key, value, headers))
             if topic == topics.changelog(topics.MESSAGES_TABLE):
                 self.state.position = len(records) - 1
+
+    def send(self, outbox: ListOutbox, committable: int, share: float) -> None:
+        """Send an outbox of the first step behind those under way."""
+        self.under_way.append((outbox, committable))
+        if share == HELD:
+            return
+        whole = round(len(self.under_way) * share)
+        for left in reversed(range(whole)):
+            sent, covered = self.under_way.popleft()
+            self.write(sent.lines)
+            self.receipts.written()
+            if share == 1.0 or left:  # a crash comes before the last commit
+                self.committed = max(self.committed, covered)
+        if self.under_way:
+            self.write(torn(self.under_way[0][0], share))
 
     def process(self, count: int, *, share: float = 1.0) -> None:
         """Process the next records."""
@@ -149,15 +194,13 @@ class World:
         batch = self.log[self.position : self.position + count]
         self.receipts.process(batch, outbox, self.now)
         self.position += len(batch)
-        self.write(outbox, share=share)
+        self.send(outbox, -1, share)
 
     def checkpoint(self, *, share: float = 1.0) -> None:
         """Checkpoint the first step; commit when all of it was written."""
         outbox = ListOutbox()
         self.receipts.checkpoint(outbox)
-        self.write(outbox, share=share)
-        if share == 1.0:
-            self.committed = self.position
+        self.send(outbox, self.position, share)
 
     def sum_up(self, *, share: float = 1.0) -> None:
         """Run the second step on what the first has published; commit when all of it was written."""
@@ -165,7 +208,7 @@ class World:
         partials = self.durable[topics.PARTIALS]
         self.totals.process(partials[self.committed_partials :])
         self.totals.checkpoint(outbox)
-        self.write(outbox, share=share)
+        self.write(outbox.lines if share == 1.0 else torn(outbox, share))
         if share == 1.0:
             self.committed_partials = len(partials)
 
