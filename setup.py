@@ -21,6 +21,7 @@ COMPILED = (
     "processors/batched/outbox.py",
     "processors/codec.py",
     "processors/deadlines.py",
+    "processors/disk.py",
     "processors/expiry.py",
     "processors/outputs.py",
     "processors/partials.py",

@@ -12,7 +12,7 @@ from typing import Final
 
 from aiokafka import codec
 from aiokafka.errors import CorruptRecordException
-from mypy_extensions import i64
+from mypy_extensions import i64, mypyc_attr
 
 HEAD: Final = Struct(">qiibI")
 """Base offset, length of what follows it, leader epoch, magic, checksum of the rest."""
@@ -34,6 +34,7 @@ _DECODERS: Final = {1: codec.gzip_decode, 2: codec.snappy_decode, LZ4: codec.lz4
 Headers = list[tuple[str, bytes | None]]
 
 
+@mypyc_attr(acyclic=True)
 class Record:
     """A record, with what aiokafka's own has. Its headers are shared with others: they are only to be read."""
 

@@ -1,4 +1,4 @@
-"""What the changelogs and the partials topic hold, as types; `processors.codec` says how it is written and read.
+"""What the changelogs, the partials topic and a state on disk hold, as types; `processors.codec` writes and reads it.
 
 They stand apart from the modules that use them because those may be compiled, and a compiled class keeps no types of
 its fields by which a decoder could read them.
@@ -66,7 +66,17 @@ class Kept(msgspec.Struct, array_like=True, frozen=True):
     """What is still to be published."""
 
 
+class Rest(msgspec.Struct, array_like=True):
+    """What stands behind a message's ladder facts in a state on disk."""
+
+    channel_id: str = ""
+    session_id: str = ""
+    others: dict[str, str] = {}
+    """Facts off the ladder by status, as text: JSON readers differ on integers of that size."""
+
+
 decode_partial: Final = msgspec.json.Decoder(PartialRecord).decode
 decode_kept: Final = msgspec.json.Decoder(Kept).decode
+decode_rest: Final = msgspec.json.Decoder(Rest).decode
 decode_abilities: Final = msgspec.json.Decoder(tuple[int, str, int, dict[int, int]]).decode
 """Reads version, type, the offset that first told the type, and by ladder rank that which first told the status."""

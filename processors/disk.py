@@ -11,6 +11,7 @@ import msgspec
 from rocksdict import Options, Rdict, WriteBatch
 
 from processors import codec, rules
+from processors.changelog import Rest, decode_rest
 from processors.expiry import HOUR_MS, MessageKey
 from processors.state import MemoryState, Place, State, message_key, with_off_ladder
 from schemas import keys
@@ -26,19 +27,7 @@ _HOUR_BYTES: Final = 4
 _encode: Final = msgspec.json.Encoder().encode
 
 
-class _Rest(msgspec.Struct, array_like=True):
-    """What stands behind a message's ladder facts."""
-
-    channel_id: str = ""
-    session_id: str = ""
-    others: dict[str, str] = {}
-    """Facts off the ladder by status, as text: JSON readers differ on integers of that size."""
-
-
-_decode: Final = msgspec.json.Decoder(_Rest).decode
-
-
-class RocksState:
+class RocksState(State):
     """RocksDB, one database a partition: what the changelog has acknowledged, never more.
 
     Changes wait in memory, one group an outbox, until the outbox is written; then they go to disk in one write with the
@@ -84,7 +73,7 @@ class RocksState:
             self._count += 1
             hour = (rules.received_of(fact) // HOUR_MS).to_bytes(_HOUR_BYTES, "big")
             self._unwritten[0][_EXPIRY + hour + name[1:]] = b""
-        known, rest = (_known_of(value), _rest_of(value)) if value else (0, _Rest())
+        known, rest = (_known_of(value), _rest_of(value)) if value else (0, Rest())
         rank = rules.RANKS.get(status)
         if rank is not None:
             known = rules.with_fact(known, rank, fact)
@@ -196,7 +185,7 @@ class RocksState:
         return _MESSAGE + keys.join(org_id, str(key))
 
 
-def _value(known: int, rest: _Rest) -> bytes:
+def _value(known: int, rest: Rest) -> bytes:
     return known.to_bytes(_KNOWN_BYTES, "little") + _encode(rest)
 
 
@@ -204,11 +193,11 @@ def _known_of(value: bytes) -> int:
     return int.from_bytes(value[:_KNOWN_BYTES], "little")
 
 
-def _rest_of(value: bytes) -> _Rest:
-    return _decode(value[_KNOWN_BYTES:])
+def _rest_of(value: bytes) -> Rest:
+    return decode_rest(value[_KNOWN_BYTES:])
 
 
-def _off_ladder_of(rest: _Rest) -> dict[str, int]:
+def _off_ladder_of(rest: Rest) -> dict[str, int]:
     return {status: int(fact) for status, fact in rest.others.items()}
 
 

@@ -13,7 +13,7 @@ _MOST: Final = 100_000
 class Place:
     """One channel's texts, the window that its last record was counted in, what it told, and its alerts' tags."""
 
-    __slots__ = ("channel_id", "org_id", "partial", "plain", "plans", "stamp", "start", "told")
+    __slots__ = ("channel_id", "head", "org_id", "partial", "plain", "plans", "stamp", "start", "told")
 
     def __init__(self, org_id: str, channel_id: str) -> None:
         self.org_id = org_id
@@ -23,8 +23,11 @@ class Place:
         self.stamp = -1
         """That of `Partials` when `partial` was looked up: it holds as long as they are equal."""
         self.partial = Partial()
-        self.plain = not {":", "%"} & {*org_id, *channel_id}
-        """Whether its texts stand in a key as they are (see `schemas.keys`)."""
+        texts = org_id + channel_id
+        self.plain = texts.isprintable() and not {":", "%", '"', "\\"} & {*texts}
+        """Whether its texts stand as they are in a key (see `schemas.keys`) and in JSON."""
+        self.head = f'{{"org_id":"{org_id}","channel_id":"{channel_id}","session_id":"'
+        """How the JSON of its transitions begins, where they are plain."""
         self.told = 0
         """A bit for each ladder status that it is known to have told."""
         self.plans: list[list[tuple[int, int]] | None] = [None] * len(LADDER)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Final
 
-import msgspec
+from mypy_extensions import mypyc_attr
 
 from schemas.events import LADDER
 
@@ -28,18 +28,39 @@ OFFSET_MASK: Final = (1 << OFFSET_BITS) - 1
 FACT_MASK: Final = (1 << FACT_BITS) - 1
 
 
-class Applied(msgspec.Struct, frozen=True, gc=False):
+@mypyc_attr(acyclic=True, free_list_len=1)
+class Applied:
     """The record tells its status first (or is that very record again): what its transition says."""
 
-    implied: int
-    out_of_order: bool
-    contradiction: bool
-    sent_to_delivered_ms: int | None
-    delivered_to_read_ms: int | None
-    delivered_time: int
-    """When sent_to_delivered_ms is given: epoch ms of DELIVERED, whose minute it is counted in."""
-    read_time: int
-    """When delivered_to_read_ms is given: epoch ms of READ, whose minute it is counted in."""
+    __slots__ = (
+        "contradiction",
+        "delivered_time",
+        "delivered_to_read_ms",
+        "implied",
+        "out_of_order",
+        "read_time",
+        "sent_to_delivered_ms",
+    )
+
+    def __init__(  # noqa: PLR0917 -- once a record
+        self,
+        implied: int,
+        out_of_order: bool,  # noqa: FBT001
+        contradiction: bool,  # noqa: FBT001
+        sent_to_delivered_ms: int | None,
+        delivered_to_read_ms: int | None,
+        delivered_time: int,
+        read_time: int,
+    ) -> None:
+        self.implied = implied
+        self.out_of_order = out_of_order
+        self.contradiction = contradiction
+        self.sent_to_delivered_ms = sent_to_delivered_ms
+        self.delivered_to_read_ms = delivered_to_read_ms
+        self.delivered_time = delivered_time
+        """When sent_to_delivered_ms is given: epoch ms of DELIVERED, whose minute it is counted in."""
+        self.read_time = read_time
+        """When delivered_to_read_ms is given: epoch ms of READ, whose minute it is counted in."""
 
     @property
     def completes(self) -> bool:
@@ -47,7 +68,7 @@ class Applied(msgspec.Struct, frozen=True, gc=False):
         return self.sent_to_delivered_ms is not None or self.delivered_to_read_ms is not None
 
 
-class Duplicate(msgspec.Struct, frozen=True, gc=False):
+class Duplicate:
     """A record with a lower offset already told this status."""
 
 

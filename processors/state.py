@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Final, Protocol
+from typing import Final
 
 from processors import rules
 from processors.expiry import Expiry, MessageKey
@@ -13,51 +14,65 @@ Place = tuple[str, str]
 """Channel and session of a record, '' where it names none."""
 
 
-class State(Protocol):
+class State(ABC):
     """Facts by org, message and status. A fact is packed as in `processors.rules`; 0 stands for none."""
 
     position: int | None
     """Changelog offset up to which the state is complete on disk; None: read the changelog from its beginning."""
 
+    @abstractmethod
     def __len__(self) -> int:
         """Messages kept."""
 
+    @abstractmethod
     def ladder(self, org_id: str, key: MessageKey) -> int:
         """Return a message's integer of ladder facts."""
 
+    @abstractmethod
     def off_ladder(self, org_id: str, key: MessageKey) -> dict[str, int]:
         """Return a message's facts off the ladder, by status."""
 
+    @abstractmethod
     def set(self, org_id: str, key: MessageKey, status: str, fact: int, place: Place) -> None:
         """Set a fact unless one with a lower offset is set; its received time says when it may be forgotten."""
 
+    @abstractmethod
     def put(self, org_id: str, key: MessageKey, known: int, after: int, place: Place) -> None:
         """Set a message's ladder facts from `known`, which is what `ladder` returned, to `after`."""
 
+    @abstractmethod
     def drop(self, org_id: str, key: MessageKey, status: str) -> None:
         """Forget a fact."""
 
+    @abstractmethod
     def keep_alert(self, name: bytes, value: bytes | None) -> None:
         """Keep a record of an alert, as the changelog has it."""
 
+    @abstractmethod
     def alerts(self) -> Iterator[tuple[bytes, bytes]]:
         """Yield the alerts that were on disk when the state was opened."""
 
+    @abstractmethod
     def newest(self) -> Iterator[tuple[str, MessageKey, int, Place]]:
         """Yield the messages that were on disk: org, key, ladder facts, and the place of the highest of them."""
 
+    @abstractmethod
     def due(self, limit: int, most: int) -> Iterator[tuple[str, MessageKey]]:
         """Yield up to `most` messages first heard of before `limit` (epoch ms), oldest first, each once."""
 
+    @abstractmethod
     def seal(self) -> None:
         """End what belongs to one outbox: it goes to disk when that is written, with a call of `written`."""
 
+    @abstractmethod
     def written(self) -> None:
         """Put the oldest sealed changes on disk, with the position: the changelog has acknowledged them."""
 
+    @abstractmethod
     def flush(self) -> None:
         """Put on disk everything that was set, with the position: it came from the changelog."""
 
+    @abstractmethod
     def close(self) -> None:
         """Release what is held; the state cannot be used after it."""
 
@@ -75,7 +90,7 @@ def with_off_ladder(others: dict[str, int], status: str, fact: int) -> dict[str,
     return others if old and rules.offset_of(old) <= rules.offset_of(fact) else {**others, status: fact}
 
 
-class MemoryState:
+class MemoryState(State):
     """Dictionaries: an integer a message, in a dictionary that the garbage collector never walks."""
 
     def __init__(self) -> None:

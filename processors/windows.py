@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from operator import add as plus
 from typing import Final, NamedTuple
 
+from mypy_extensions import mypyc_attr
+
 from schemas import sketch
 from schemas.records import ChannelWindow
 from schemas.sketch import Sketch
@@ -37,6 +39,7 @@ class WindowKey(NamedTuple):
     start: int
 
 
+@mypyc_attr(acyclic=True, free_list_len=1)
 class Moment:
     """Where a record stands: its time and received time (epoch ms), and its raw offset."""
 

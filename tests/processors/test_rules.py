@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processors import rules
-from processors.rules import DELIVERED, DUPLICATE, READ, SENT, Applied
+from processors.rules import DELIVERED, DUPLICATE, READ, SENT, Applied, Duplicate
 
 NAMES = ("SENT", "DELIVERED", "READ")
 
@@ -33,7 +33,7 @@ def test_a_fact_gives_back_its_time_and_offset() -> None:
 def test_the_first_offset_sets_a_status_whatever_its_time() -> None:
     known = known_of((SENT, 100, 5))
     assert rules.decide(known, SENT, 50, 6, "") is DUPLICATE
-    assert rules.decide(known, SENT, 100, 5, "") == Applied(0, False, False, None, None, 0, 0)
+    assert said(rules.decide(known, SENT, 100, 5, "")) == (0, False, False, None, None, 0, 0)
 
 
 @pytest.mark.parametrize(("rank", "implied"), [(SENT, 0), (DELIVERED, 1), (READ, 2)])
@@ -86,13 +86,13 @@ def test_a_negative_latency_is_kept_as_it_is() -> None:
 def test_a_replay_sees_only_what_was_known_then() -> None:
     """Facts recovered from a changelog may be newer than the record that is processed again."""
     known = known_of((SENT, 100, 1), (DELIVERED, 130, 5), (READ, 190, 9))
-    assert decided(known, DELIVERED, 130, 5) == decided(known_of((SENT, 100, 1)), DELIVERED, 130, 5)
-    assert decided(known, SENT, 100, 1) == decided(0, SENT, 100, 1)
+    assert said(decided(known, DELIVERED, 130, 5)) == said(decided(known_of((SENT, 100, 1)), DELIVERED, 130, 5))
+    assert said(decided(known, SENT, 100, 1)) == said(decided(0, SENT, 100, 1))
 
 
 def test_a_status_off_the_ladder_is_kept_once() -> None:
-    assert rules.decide_off_ladder(0, 3) == Applied(0, False, False, None, None, 0, 0)
-    assert rules.decide_off_ladder(rules.pack(1, 3, 1), 3) != DUPLICATE
+    assert said(rules.decide_off_ladder(0, 3)) == (0, False, False, None, None, 0, 0)
+    assert rules.decide_off_ladder(rules.pack(1, 3, 1), 3) is not DUPLICATE
     assert rules.decide_off_ladder(rules.pack(1, 3, 1), 4) is DUPLICATE
 
 
@@ -125,6 +125,13 @@ def plainly(log: list[tuple[int, int, str]]) -> list[Applied | None]:
     return outcomes
 
 
+def said(outcome: Applied | Duplicate) -> tuple[object, ...]:
+    """Return all that an outcome says; nothing for a duplicate."""
+    if not isinstance(outcome, Applied):
+        return ()
+    return (*without_times(outcome), outcome.delivered_time, outcome.read_time)
+
+
 def without_times(outcome: Applied) -> tuple[object, ...]:
     return (
         outcome.implied,
@@ -152,7 +159,7 @@ def test_any_log_of_a_message_is_decided_as_the_plain_implementation_does(log: l
 def test_replaying_a_whole_log_on_its_final_state_decides_the_same(log: list[tuple[int, int, str]]) -> None:
     known, first = 0, []
     for offset, (rank, time, old) in enumerate(log):
-        first.append(rules.decide(known, rank, time, offset, old))
+        first.append(said(rules.decide(known, rank, time, offset, old)))
         known = rules.with_fact(known, rank, rules.pack(time, offset, time))
-    again = [rules.decide(known, rank, time, offset, old) for offset, (rank, time, old) in enumerate(log)]
+    again = [said(rules.decide(known, rank, time, offset, old)) for offset, (rank, time, old) in enumerate(log)]
     assert again == first
