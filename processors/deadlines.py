@@ -12,6 +12,7 @@ from heapq import heappop, heappush
 from typing import Final
 
 from processors.expiry import MessageKey
+from processors.places import text_of
 
 MINUTE_MS: Final = 60_000
 _WORD: Final = 1 << 64
@@ -61,19 +62,7 @@ class Deadlines:
 
     def add(self, due: int, tag: Tag, key: MessageKey, session_id: str) -> None:
         """Remember a deadline; `due` in epoch ms."""
-        if due < self._near_until:
-            self._push(due, (tag, key, session_id))
-            return
-        minute = self._minutes.get(due // MINUTE_MS)
-        if minute is None:
-            minute = self._begin(due // MINUTE_MS)
-        place, word = self.number_of(tag), _word_of(session_id)
-        if type(key) is int and key < _WORD and word is not None and place < _TAGS:
-            minute.keys.append(key)
-            minute.sessions.append(word)
-            minute.tags.append(place)
-        else:
-            minute.odd.append((tag, key, session_id))
+        self.add_numbered(due, self.number_of(tag), key, session_id)
 
     def number_of(self, tag: Tag) -> int:
         """Return the number that stands for a tag."""
@@ -84,21 +73,21 @@ class Deadlines:
         return place
 
     def add_numbered(self, due: int, place: int, key: MessageKey, session: int | str | None) -> None:
-        """Remember a deadline of a numbered tag; the session id as the source wrote it. In fewer steps than `add`."""
+        """Remember a deadline of a numbered tag; the session id as the source wrote it."""
+        if due < self._near_until:
+            self._push(due, (self._tags[place], key, text_of(session)))
+            return
         minute = self._minutes.get(due // MINUTE_MS)
+        if minute is None:
+            minute = self._begin(due // MINUTE_MS)
         # A number's text is its own, so that it need not be made first.
-        if type(session) is int and 0 < session < _LARGEST:
-            word: int | None = session
-        else:
-            word = _word_of("" if session is None else str(session))
-        if minute is None or type(key) is not int or word is None:
-            self.add(due, self._tags[place], key, "" if session is None else str(session))
-        elif key < _WORD and place < _TAGS and due >= self._near_until:
+        word = session if type(session) is int and 0 < session < _LARGEST else _word_of(text_of(session))
+        if type(key) is int and key < _WORD and word is not None and place < _TAGS:
             minute.keys.append(key)
             minute.sessions.append(word)
             minute.tags.append(place)
         else:
-            self.add(due, self._tags[place], key, "" if session is None else str(session))
+            minute.odd.append((self._tags[place], key, text_of(session)))
 
     def _begin(self, number: int) -> _Minute:
         minute = self._minutes[number] = _Minute()

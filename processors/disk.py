@@ -13,7 +13,8 @@ from rocksdict import Options, Rdict, WriteBatch
 from processors import codec, rules
 from processors.changelog import Rest, decode_rest
 from processors.expiry import HOUR_MS, MessageKey
-from processors.state import MemoryState, Place, State, message_key, with_off_ladder
+from processors.places import text_of
+from processors.state import MemoryState, Place, State, WrittenPlace, message_key, with_off_ladder
 from schemas import keys
 
 _FORMAT: Final = b"f"
@@ -84,12 +85,16 @@ class RocksState(State):
             rest.others = {each: str(packed) for each, packed in others.items()}
         self._unwritten[0][name] = _value(known, rest)
 
-    def put(self, org_id: str, key: MessageKey, known: int, after: int, place: Place) -> None:
+    def put(  # noqa: PLR0917 -- once a record
+        self, org_id: str, key: MessageKey, known: int, after: int, received: int, place: WrittenPlace
+    ) -> None:
         """Set a message's ladder facts."""
+        del received  # each fact has its own
+        channel_id, session = place
         for status, rank in rules.RANKS.items():
             fact = rules.fact_of(after, rank)
             if fact != rules.fact_of(known, rank):
-                self.set(org_id, key, status, fact, place)
+                self.set(org_id, key, status, fact, (channel_id, text_of(session)))
 
     def drop(self, org_id: str, key: MessageKey, status: str) -> None:
         """Forget a fact."""

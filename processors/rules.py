@@ -91,13 +91,6 @@ def received_of(fact: int) -> int:
     return fact >> OFFSET_BITS & _TIME_MASK
 
 
-def first_received(known: int) -> int:
-    """Return when the only ladder status of a message was received, epoch ms."""
-    while not known & FACT_MASK:
-        known >>= FACT_BITS
-    return received_of(known)
-
-
 def offset_of(fact: int) -> int:
     """Return the raw offset that told a fact."""
     return (fact & OFFSET_MASK) - 1

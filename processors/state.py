@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Final
 
 from processors import rules
 from processors.expiry import Expiry, MessageKey
 
 _DIGITS: Final = 20
+_NONE: Final[Mapping[str, int]] = MappingProxyType({})
 Place = tuple[str, str]
 """Channel and session of a record, '' where it names none."""
+WrittenPlace = tuple[str, int | str | None]
+"""The same with the session as it was written: most states never need its text."""
 
 
 class State(ABC):
@@ -29,7 +33,7 @@ class State(ABC):
         """Return a message's integer of ladder facts."""
 
     @abstractmethod
-    def off_ladder(self, org_id: str, key: MessageKey) -> dict[str, int]:
+    def off_ladder(self, org_id: str, key: MessageKey) -> Mapping[str, int]:
         """Return a message's facts off the ladder, by status."""
 
     @abstractmethod
@@ -37,8 +41,13 @@ class State(ABC):
         """Set a fact unless one with a lower offset is set; its received time says when it may be forgotten."""
 
     @abstractmethod
-    def put(self, org_id: str, key: MessageKey, known: int, after: int, place: Place) -> None:
-        """Set a message's ladder facts from `known`, which is what `ladder` returned, to `after`."""
+    def put(  # noqa: PLR0917 -- once a record
+        self, org_id: str, key: MessageKey, known: int, after: int, received: int, place: WrittenPlace
+    ) -> None:
+        """Set a message's ladder facts from `known`, which is what `ladder` returned, to `after`.
+
+        They differ in the fact of a record that was received at `received`, epoch ms.
+        """
 
     @abstractmethod
     def drop(self, org_id: str, key: MessageKey, status: str) -> None:
@@ -84,10 +93,10 @@ def statuses(state: State, org_id: str, key: MessageKey) -> list[str]:
     return ladder + list(state.off_ladder(org_id, key))
 
 
-def with_off_ladder(others: dict[str, int], status: str, fact: int) -> dict[str, int]:
+def with_off_ladder(others: Mapping[str, int], status: str, fact: int) -> dict[str, int]:
     """Return facts off the ladder with the fact of one status set (recovery keeps the lower offset)."""
     old = others.get(status)
-    return others if old and rules.offset_of(old) <= rules.offset_of(fact) else {**others, status: fact}
+    return dict(others) if old and rules.offset_of(old) <= rules.offset_of(fact) else {**others, status: fact}
 
 
 class MemoryState(State):
@@ -96,20 +105,21 @@ class MemoryState(State):
     def __init__(self) -> None:
         self.position: int | None = None
         self._ladder: dict[str, dict[MessageKey, int]] = {}
-        self._off_ladder: dict[tuple[str, MessageKey], dict[str, int]] = {}
+        self._off_ladder: dict[str, dict[MessageKey, dict[str, int]]] = {}
         self._expiry = Expiry()
 
     def __len__(self) -> int:
-        return sum(map(len, self._ladder.values())) + len(self._off_ladder)
+        return sum(map(len, self._ladder.values())) + sum(map(len, self._off_ladder.values()))
 
     def ladder(self, org_id: str, key: MessageKey) -> int:
         """Return a message's integer of ladder facts."""
         messages = self._ladder.get(org_id)
         return messages.get(key, 0) if messages is not None else 0
 
-    def off_ladder(self, org_id: str, key: MessageKey) -> dict[str, int]:
+    def off_ladder(self, org_id: str, key: MessageKey) -> Mapping[str, int]:
         """Return a message's facts off the ladder."""
-        return self._off_ladder.get((org_id, key), {})
+        messages = self._off_ladder.get(org_id)
+        return messages.get(key, _NONE) if messages is not None else _NONE
 
     def set(self, org_id: str, key: MessageKey, status: str, fact: int, place: Place) -> None:
         """Set a fact; its place is in the changelog."""
@@ -119,31 +129,36 @@ class MemoryState(State):
         if messages is None:
             messages = self._ladder[org_id] = {}
         known = messages.get(key, 0)
-        if not known and (org_id, key) not in self._off_ladder:
+        if not known and not self.off_ladder(org_id, key):
             self._expiry.add(org_id, key, rules.received_of(fact))
         if rank is not None:
             messages[key] = rules.with_fact(known, rank, fact)
         else:
-            self._off_ladder[org_id, key] = with_off_ladder(self.off_ladder(org_id, key), status, fact)
+            others = with_off_ladder(self.off_ladder(org_id, key), status, fact)
+            self._off_ladder.setdefault(org_id, {})[key] = others
 
-    def put(self, org_id: str, key: MessageKey, known: int, after: int, place: Place) -> None:
+    def put(  # noqa: PLR0917 -- once a record
+        self, org_id: str, key: MessageKey, known: int, after: int, received: int, place: WrittenPlace
+    ) -> None:
         """Set a message's ladder facts."""
         del place
         messages = self._ladder.get(org_id)
         if messages is None:
             messages = self._ladder[org_id] = {}
-        if not known and (org_id, key) not in self._off_ladder:
-            self._expiry.add(org_id, key, rules.first_received(after))
+        if not known and not self.off_ladder(org_id, key):
+            self._expiry.add(org_id, key, received)
         messages[key] = after
 
     def drop(self, org_id: str, key: MessageKey, status: str) -> None:
         """Forget a fact."""
         rank = rules.RANKS.get(status)
         if rank is None:
-            others = self._off_ladder.get((org_id, key), {})
-            others.pop(status, None)
-            if not others:
-                self._off_ladder.pop((org_id, key), None)
+            others = self._off_ladder.get(org_id, {})
+            left = {name: known for name, known in others.get(key, _NONE).items() if name != status}
+            if left:
+                others[key] = left
+            else:
+                others.pop(key, None)
             return
         messages = self._ladder.get(org_id, {})
         known = rules.without_fact(messages.get(key, 0), rank)

@@ -143,7 +143,7 @@ class Usual:
         after = known
         if not known >> rank * rules.FACT_BITS & rules.FACT_MASK:  # else it is this very record, after a crash
             after = known | rules.pack(at.time, at.offset, received) << rank * rules.FACT_BITS
-            self._state.put(place.org_id, key, known, after, (place.channel_id, told.session_id))
+            self._state.put(place.org_id, key, known, after, received, (place.channel_id, told.session))
         if not place.told >> rank & 1:  # later offsets teach nothing more
             place.told |= 1 << rank
             self._abilities.learn_status(place.org_id, place.channel_id, rank, at.offset)
