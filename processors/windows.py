@@ -61,6 +61,7 @@ def is_late(time: int, received: int, retention_ms: int) -> bool:
     return time < received - retention_ms or time > received + FUTURE_MS
 
 
+@mypyc_attr(acyclic=True)
 class Partial:
     """Absolute counts of one window in one raw partition, up to and including raw offset `last`."""
 
