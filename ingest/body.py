@@ -7,15 +7,14 @@ msgspec's (strict in escapes, numbers, control characters and surrogate pairs); 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Final
 
 import msgspec
 
-from schemas.events import STATUS_EVENT, Route, org_of, route, routes
-from schemas.shapes import Rejected
+from schemas.events import STATUS_EVENT, UNREADABLE, org_of, route
+from schemas.shapes import Rejected, decode_routes
 
 MAX_DEPTH = 128
 BOM = b"\xef\xbb\xbf"
@@ -103,20 +102,44 @@ def elements(body: bytes) -> list[msgspec.Raw] | NotJson:
 def judge(body: bytes, views: list[msgspec.Raw]) -> Split | NotJson:
     """Tell which elements of a body are events; a body that is nested too deep has none."""
     texts = list(map(bytes, views))
-    found = _route(texts, routes(body) or map(route, texts))
+    found = documented(body, texts) or _route(texts)
     if _may_be_deep(body, texts, found.groups) and _depth(body) > MAX_DEPTH:
         return _too_deep()
     return found
 
 
-def _route(texts: list[bytes], judgements: Iterable[Route | Rejected]) -> Split:
-    """Sort every element by how it was judged."""
+def documented(array: bytes, texts: list[bytes]) -> Split | None:
+    """Accept all elements of a JSON array in one step; None unless all are status events as documented."""
+    try:
+        envelopes = decode_routes(array)
+    except UNREADABLE:
+        return None
+    accepted: list[Accepted] = []
+    groups: dict[str, Group] = {}
+    last: object = None
+    group = None
+    for text, envelope in zip(texts, envelopes, strict=True):
+        message, org = envelope.payload.messageId, envelope.orgId
+        # Nearly always a whole body is of one org.
+        if group is None or org != last:
+            last, name = org, str(org)
+            group = groups.get(name)
+            if group is None:
+                group = groups[name] = Group(name, STATUS_EVENT)
+        group.count += 1
+        accepted.append((str(message).encode(), text, group))
+    return Split(accepted, [], list(groups.values()))
+
+
+def _route(texts: list[bytes]) -> Split:
+    """Judge and sort the elements one by one."""
     accepted: list[Accepted] = []
     parked: list[Parked] = []
     groups: dict[tuple[str, str], Group] = {}
     org = event_type = ""
     group = None
-    for text, judged in zip(texts, judgements, strict=True):
+    for text in texts:
+        judged = route(text)
         if isinstance(judged, Rejected):
             parked.append(Parked(text, judged.reason, judged.detail))
             continue

@@ -55,10 +55,6 @@ class Link:
         self._producer = producer
         self.limits = limits
 
-    def batch(self) -> Batch:
-        """Return an empty batch. The first record always fits."""
-        return Batch(self.limits.batch_bytes, lz4=self.limits.lz4)
-
     async def send(self, topic: str, partition: int, batch: Batch) -> asyncio.Future[Any]:
         """Queue a batch; the future is done when all in-sync replicas have it. Raises KafkaError, AssertionError."""
         future: asyncio.Future[Any] = await self._producer.send_batch(batch, topic, partition=partition)

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.errors import ConfigError
-from core.kafka import partition_of
 from core.logs import get
 from ingest.delivery import Delivery
 from ingest.link import Link
-from ingest.records import Batch, encode_headers
+from ingest.records import Batches
 from schemas import topics
 
 log = get(__name__)
@@ -59,8 +58,9 @@ class Generation:
 
     def __init__(self, link: Link) -> None:
         self._link = link
-        self._raw: list[list[Batch]] = [[] for _ in range(link.limits.raw_partitions)]
-        self._dead: list[list[Batch]] = [[] for _ in range(link.limits.dead_partitions)]
+        limits = link.limits
+        self._raw = Batches(limits.raw_partitions, limits.batch_bytes, lz4=limits.lz4)
+        self._dead = Batches(limits.dead_partitions, limits.batch_bytes, lz4=limits.lz4)
         self._waiters: list[asyncio.Future[Outcome]] = []
         self.timer: asyncio.TimerHandle | None = None
         self.size = 0
@@ -71,27 +71,11 @@ class Generation:
 
     def add(self, delivery: Delivery, waiter: asyncio.Future[Outcome]) -> None:
         """Append a request's records to the batches of their partitions."""
-        raw, count, stamp = self._raw, len(self._raw), delivery.received_ms
-        last, headers = None, b""
-        for key, value, group in delivery.raw:
-            if group is not last:
-                last, headers = group, encode_headers(group.headers)
-            runs = raw[partition_of(key, count)]
-            if not runs or not runs[-1].append(stamp, key, value, headers):
-                self._append_first(runs, stamp, key, value, headers)
-        for value, letter in delivery.dead:
-            headers = encode_headers(letter)
-            runs = self._dead[partition_of(value, len(self._dead))]
-            if not runs or not runs[-1].append(stamp, None, value, headers):
-                self._append_first(runs, stamp, None, value, headers)
+        self._raw.add_events(delivery.received_ms, delivery.raw)
+        for value, headers in delivery.dead:
+            self._dead.add_letter(delivery.received_ms, value, headers)
         self.size += delivery.size
         self._waiters.append(waiter)
-
-    def _append_first(self, runs: list[Batch], stamp: int, key: bytes | None, value: bytes, headers: bytes) -> None:
-        batch = self._link.batch()
-        if not batch.append(stamp, key, value, headers):
-            raise AssertionError("an empty batch refused its first record")
-        runs.append(batch)
 
     async def hand_over(self, settled: Callable[[Generation, bool], None]) -> None:
         """Give all batches to the producer; `settled` is called once, when Kafka has answered for all of them.
@@ -100,9 +84,8 @@ class Generation:
         """
         futures = [
             await self._link.send(topic, partition, batch)
-            for topic, partitions in ((topics.RAW, self._raw), (topics.DEAD, self._dead))
-            for partition, runs in enumerate(partitions)
-            for batch in runs
+            for topic, batches in ((topics.RAW, self._raw), (topics.DEAD, self._dead))
+            for partition, batch in batches
         ]
         self._unanswered = len(futures)
         failed = False

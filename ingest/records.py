@@ -6,13 +6,16 @@ they are encoded once for all events of one org and type in a request. The bytes
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
 
 from aiokafka.record.util import calc_crc32c
 
+from core.kafka import partition_of
 from core.kafka_reader import BODY, HEAD, HEAD_COUNTED, LZ4, OVERHEAD
 from core.kafka_records import quick_lz4
+from ingest.body import Accepted
 from ingest.delivery import Headers
 
 _MAGIC: Final = 2
@@ -145,3 +148,42 @@ class Batch:
         times = (self._first, self._latest)
         rest = BODY.pack(attributes, self._count - 1, *times, *self._producer, self._count) + records
         return HEAD.pack(0, HEAD_COUNTED + len(rest), _NO_EPOCH, _MAGIC, calc_crc32c(rest)) + rest
+
+
+class Batches:
+    """The batches of one topic that are produced together, by partition."""
+
+    __slots__ = ("_limit", "_lz4", "_runs")
+
+    def __init__(self, partitions: int, limit: int, *, lz4: bool) -> None:
+        """Begin with none; each is to have at most `limit` bytes before compression."""
+        self._limit = limit
+        self._lz4 = lz4
+        self._runs: list[list[Batch]] = [[] for _ in range(partitions)]
+
+    def __iter__(self) -> Iterator[tuple[int, Batch]]:
+        """Yield each batch with its partition."""
+        for partition, runs in enumerate(self._runs):
+            for batch in runs:
+                yield partition, batch
+
+    def add_events(self, stamp: int, events: list[Accepted]) -> None:
+        """Add the events of a request, each to the partition of its key."""
+        last, headers = None, b""
+        for key, value, group in events:
+            if group is not last:
+                last, headers = group, encode_headers(group.headers)
+            self._add(partition_of(key, len(self._runs)), stamp, key, value, headers)
+
+    def add_letter(self, stamp: int, value: bytes, headers: Headers) -> None:
+        """Add a dead letter: without a key, to the partition of its text."""
+        self._add(partition_of(value, len(self._runs)), stamp, None, value, encode_headers(headers))
+
+    def _add(self, partition: int, stamp: int, key: bytes | None, value: bytes, headers: bytes) -> None:
+        runs = self._runs[partition]
+        if runs and runs[-1].append(stamp, key, value, headers):
+            return
+        batch = Batch(self._limit, lz4=self._lz4)
+        if not batch.append(stamp, key, value, headers):
+            raise AssertionError("an empty batch refused its first record")
+        runs.append(batch)

@@ -22,7 +22,6 @@ from schemas.shapes import (
     decode_documented,
     decode_fields,
     decode_route,
-    decode_routes,
 )
 
 STATUS_EVENT: Final = "IM_Message_Status"
@@ -80,21 +79,6 @@ def route(text: bytes | msgspec.Raw) -> Route | Rejected:
         return key_of(event), event.org_id, type_of(event)
     message, org = envelope.payload.messageId, envelope.orgId
     return message if type(message) is str else str(message), org if type(org) is str else str(org), STATUS_EVENT
-
-
-def routes(array: bytes) -> list[Route] | None:
-    """Say `route` of every element of a JSON array, in one step; None unless all are status events as documented."""
-    try:
-        envelopes = decode_routes(array)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    found = []
-    for envelope in envelopes:
-        message, org = envelope.payload.messageId, envelope.orgId
-        found.append(
-            (message if type(message) is str else str(message), org if type(org) is str else str(org), STATUS_EVENT)
-        )
-    return found
 
 
 def key_of(event: Event) -> str:

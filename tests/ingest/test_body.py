@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.body import MAX_DEPTH, Group, NotJson, Split, split, strip
-from schemas.events import route, routes
+from ingest.body import MAX_DEPTH, Group, NotJson, Split, documented, split, strip
+from schemas.events import route
 from schemas.shapes import Rejected
 
 EVENT = b'{"eventType":"New","orgId":"1"}'
@@ -223,9 +223,15 @@ def test_a_whole_array_is_judged_as_each_of_its_elements(drawn: list[tuple[objec
         ).encode()
         for org, message, status in drawn
     ]
-    each = [route(text) for text in texts]
-    found = routes(b"[" + b",".join(texts) + b"]")
-    assert found == (None if any(isinstance(judged, Rejected) for judged in each) else each)
+    each = list(map(route, texts))
+    found = documented(b"[" + b",".join(texts) + b"]", texts)
+    if found is None:
+        assert any(isinstance(judged, Rejected) for judged in each)
+        return
+    assert [text for _, text, _ in found.accepted] == texts
+    assert [(key.decode(), group.org, group.event_type) for key, _, group in found.accepted] == each
+    assert len(found.groups) == len({group.org for _, _, group in found.accepted})
+    assert sum(group.count for group in found.groups) == len(texts)
 
 
 def test_a_huge_number_is_no_infinity() -> None:

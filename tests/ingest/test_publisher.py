@@ -10,45 +10,40 @@ from typing import cast
 import pytest
 
 from core.errors import BrokerUnavailableError, ConfigError
+from core.kafka_reader import records_of
 from ingest.body import Parked
 from ingest.delivery import Delivery, build
 from ingest.link import Limits, Link
 from ingest.publisher import FAILED, LARGE_BYTES, STORED, Late, Publisher
+from ingest.records import Batch, encode_headers
 from tests.ingest.making import split_of
 from tests.ingest.waiting import until
 
 
-class FakeBatch:
-    """Holds up to three records, or one of any size."""
-
-    def __init__(self) -> None:
-        self.values: list[bytes] = []
-
-    def append(self, stamp: int, key: bytes | None, value: bytes, headers: bytes) -> bool:
-        if len(self.values) == 3:
-            return False
-        self.values.append(value)
-        return True
+def three_records() -> int:
+    """Return the size of a batch of three of the records that are sent here, each of one byte."""
+    batch = Batch(1 << 20, lz4=False)
+    for _, value, group in delivery(b"a", b"b", b"c").raw:
+        batch.append(1, b"k", value, encode_headers(group.headers))
+    return batch.size()
 
 
 class FakeLink:
     """Kafka as the publisher sees it; the test answers each batch."""
 
     def __init__(self) -> None:
-        self.limits = Limits(1, 1, 1000, 1000)
+        self.limits = Limits(1, 1, 1000, 1000, batch_bytes=three_records())
         self.sent: list[tuple[str, list[bytes], asyncio.Future[None]]] = []
         self.arrived = asyncio.Event()
         self.error: Exception | None = None
         self.closed = False
 
-    def batch(self) -> FakeBatch:
-        return FakeBatch()
-
-    async def send(self, topic: str, partition: int, batch: FakeBatch) -> asyncio.Future[None]:
+    async def send(self, topic: str, partition: int, batch: Batch) -> asyncio.Future[None]:
         if self.error is not None:
             raise self.error
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.sent.append((topic, batch.values, future))
+        values = [record.value or b"" for record in records_of(batch._build())]
+        self.sent.append((topic, values, future))
         self.arrived.set()
         return future
 
