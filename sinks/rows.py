@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import orjson
 
+from core.kafka_reader import Headers
 from schemas import topics
 from schemas.events import MESSAGE_EVENT, STATUS_EVENT, UNREADABLE, decode
 from schemas.shapes import StatusEvent, decode_documented
@@ -50,43 +51,67 @@ _shared_text = lru_cache(maxsize=4096)(_text)
 
 
 @lru_cache(maxsize=4096)
-def _received(written: bytes | None) -> str | None:
-    """Return a received time as ISO text; None where it cannot be read. The records of a request share it."""
+def _received(written: bytes | None) -> str:
+    """Return a received time as ISO text; '' where it cannot be read. The records of a request share it."""
     moment = parse_epoch(_text(written))
-    return None if moment is None else to_iso(moment)
+    return "" if moment is None else to_iso(moment)
 
 
-def raw_line(record: Any, partition: int) -> Line:
-    """Return the row of a raw record; none for a replayed one, whose first copy stands earlier in the same topic."""
-    headers = dict(record.headers)
-    if topics.HEADER_ORIGIN in headers:
-        return None
-    value = record.value or b""
-    try:
-        body = value.decode()
-    except UnicodeDecodeError as error:
-        return Unusable("not_utf8", str(error))
-    received = _received(headers.get(topics.HEADER_RECEIVED)) or to_iso(record.timestamp)
-    facts = _facts(value, headers, received)
-    return _encode(
-        RawRow(
-            facts[0],
-            facts[1],
-            facts[2],
-            facts[3],
-            facts[4],
-            received,
-            _shared_text(headers.get(topics.HEADER_SOURCE)),
-            _shared_text(headers.get(topics.HEADER_DELIVERY)),
-            facts[5],
-            facts[6],
-            partition,
-            record.offset,
-            body,
+class _Request:
+    """What the headers of a record say: the records of a request share them, and where compiled the very list."""
+
+    __slots__ = ("delivery", "headers", "received", "replayed", "source", "values")
+
+    def __init__(self, headers: Headers) -> None:
+        self.headers = headers
+        self.values = values = dict(headers)
+        self.replayed = topics.HEADER_ORIGIN in values
+        self.received = _received(values.get(topics.HEADER_RECEIVED))
+        self.source = _shared_text(values.get(topics.HEADER_SOURCE))
+        self.delivery = _shared_text(values.get(topics.HEADER_DELIVERY))
+
+
+class _RawLines:
+    """Makes the rows of raw records; remembers the last request."""
+
+    def __init__(self) -> None:
+        self._request = _Request([])
+
+    def line(self, record: Any, partition: int) -> Line:
+        """Return the row of a record; none for a replayed one, whose first copy stands earlier in the same topic."""
+        headers: Headers = record.headers
+        request = self._request
+        if headers is not request.headers:
+            request = self._request = _Request(headers)
+        if request.replayed:
+            return None
+        value = record.value or b""
+        try:
+            body = value.decode()
+        except UnicodeDecodeError as error:
+            return Unusable("not_utf8", str(error))
+        received = request.received or to_iso(record.timestamp)
+        facts = _facts(value, request.values, received)
+        return _encode(
+            RawRow(
+                facts[0],
+                facts[1],
+                facts[2],
+                facts[3],
+                facts[4],
+                received,
+                request.source,
+                request.delivery,
+                facts[5],
+                facts[6],
+                partition,
+                record.offset,
+                body,
+            )
         )
-    )
 
 
+raw_line: Final = _RawLines().line
 _Facts = tuple[str, str, str, str, str, str, str]
 """Org, event type, message, session, channel ('' for what is not told), status and its time (bare: one a record)."""
 
