@@ -97,6 +97,7 @@ def test_a_step_decides_within_a_span() -> None:
     inner: Any = SimpleNamespace(
         process=lambda records, outbox: seen.append((records, outbox)),
         checkpoint=seen.append,
+        written=list,
         wants_checkpoint=bool,
         rewrite=max,
     )
