@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import msgspec
 import orjson
 
-from core.kafka_reader import Headers
 from schemas import topics
 from schemas.events import MESSAGE_EVENT, STATUS_EVENT, UNREADABLE, decode
 from schemas.shapes import StatusEvent, decode_documented
@@ -62,7 +61,7 @@ class _Request:
 
     __slots__ = ("delivery", "headers", "received", "replayed", "source", "values")
 
-    def __init__(self, headers: Headers) -> None:
+    def __init__(self, headers: Sequence[tuple[str, bytes | None]]) -> None:
         self.headers = headers
         self.values = values = dict(headers)
         self.replayed = topics.HEADER_ORIGIN in values
@@ -79,10 +78,9 @@ class _RawLines:
 
     def line(self, record: Any, partition: int) -> Line:
         """Return the row of a record; none for a replayed one, whose first copy stands earlier in the same topic."""
-        headers: Headers = record.headers
         request = self._request
-        if headers is not request.headers:
-            request = self._request = _Request(headers)
+        if record.headers is not request.headers:
+            request = self._request = _Request(record.headers)
         if request.replayed:
             return None
         value = record.value or b""

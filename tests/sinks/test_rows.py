@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import orjson
@@ -14,7 +15,7 @@ from sinks.rows import Unusable, dead_line, passed_through, raw_line
 @dataclass
 class Record:
     value: bytes
-    headers: list[tuple[str, bytes]] = field(default_factory=list)
+    headers: Sequence[tuple[str, bytes]] = field(default_factory=list)
     key: bytes | None = b"k"
     offset: int = 9
     timestamp: int = 1_760_000_000_000
@@ -49,6 +50,20 @@ def test_a_raw_row_has_the_exact_text_and_every_digit() -> None:
         "raw_offset": 9,
         "body": STATUS.decode(),
     }
+
+
+def test_each_row_is_of_its_own_request_however_its_headers_come() -> None:
+    other = tuple((name, b"1751022087020" if name == "received" else value) for name, value in HEADERS)
+    records = [
+        Record(STATUS, HEADERS),
+        Record(STATUS, HEADERS),
+        Record(STATUS, other),
+        Record(STATUS),
+        Record(STATUS, HEADERS),
+    ]
+    found = [row(raw_line(record, 2)) for record in records]
+    assert [str(each["received_time"])[-4:-1] for each in found] == ["019", "019", "020", "000", "019"]
+    assert [each["source"] for each in found] == ["webhook", "webhook", "webhook", "", "webhook"]
 
 
 def test_the_creation_of_a_message_carries_its_own_id_and_channel() -> None:
