@@ -304,6 +304,54 @@ async def test_what_was_told_first_holds_in_parts_merged_or_not(tables: Tables) 
     assert await tables.one(told) == expected
 
 
+async def test_conditions_see_what_holds_and_never_what_it_replaced(tables: Tables) -> None:
+    for table in ("transitions_log", "message_state_log"):
+        await tables.clickhouse.command(f"SYSTEM STOP MERGES {table}")
+    await tables.tell("SENT", NOON + HOUR, raw_offset=40, channel_id="later")
+    await tables.tell("SENT", NOON, raw_offset=9, channel_id="first")
+    for view in ("transitions", "message_state"):
+        named = f"SELECT channel_id FROM {view} WHERE (org_id, message_id) IN (SELECT '9', '1')"
+        assert await tables.clickhouse.rows(f"{named} AND channel_id = 'later'") == []
+        assert await tables.clickhouse.rows(named) == [{"channel_id": "first"}]
+    told = "SELECT updated_time FROM transitions WHERE new_status = 'SENT' AND message_id = '1'"
+    assert await tables.clickhouse.rows(told) == [{"updated_time": iso(NOON)}]
+    assert await tables.clickhouse.rows(f"{told} AND raw_offset = 40") == []
+
+
+async def test_what_waits_is_counted_by_age_as_the_list_of_it_has_it(tables: Tables) -> None:
+    await tables.add("WHATSAPP")
+    await tables.add("INSTAGRAM", channel="8")
+    now = datetime.now(UTC)
+    ages = [timedelta(minutes=14), timedelta(minutes=16), HOUR * 2, HOUR * 7, timedelta(days=2), timedelta(days=20000)]
+    for channel in ("7", "8"):
+        for number, age in enumerate(ages):
+            await tables.tell("SENT", now - age, message=f"{channel}-{number}", channel_id=channel)
+            await tables.tell("SENT", now - age, message=f"{channel}-{number}-arrived", channel_id=channel)
+            arrived = now - age / 2
+            await tables.tell("DELIVERED", arrived, message=f"{channel}-{number}-arrived", channel_id=channel)
+    await tables.tell("READ", now, message="7-0")
+    listed = await tables.clickhouse.rows("""
+        SELECT channel_id, channel_type, status, toUInt8(stuck) AS stuck, min(since) AS oldest, count() AS messages,
+            multiIf(age_seconds < 900, 'under 15 min', age_seconds < 3600, '15 min to 1 h',
+                age_seconds < 21600, '1 h to 6 h', age_seconds < 86400, '6 h to 24 h',
+                age_seconds < 604800, '1 to 7 days', 'over 7 days') AS age
+        FROM open_messages GROUP BY channel_id, channel_type, status, stuck, age ORDER BY channel_id, status, age
+    """)
+    counted = await tables.clickhouse.rows("""
+        SELECT channel_id, channel_type, status, if(stuck > 0, 1, 0) AS stuck, oldest, messages, age
+        FROM open_by_age ORDER BY channel_id, status, age
+    """)
+    assert counted == listed
+    assert {row["age"]: row["stuck"] for row in counted if (row["channel_id"], row["status"]) == ("7", "SENT")} == {
+        "15 min to 1 h": 1,
+        "1 h to 6 h": 1,
+        "6 h to 24 h": 1,
+        "1 to 7 days": 1,
+        "over 7 days": 1,
+    }
+    assert {row["stuck"] for row in counted if row["channel_id"] == "8"} == {0}
+
+
 async def test_times_before_1970_are_times(tables: Tables) -> None:
     await tables.tell("READ", datetime(1969, 12, 31, 23, 30, tzinfo=UTC))
     assert (await tables.one("SELECT read_time FROM message_state"))["read_time"] == "1969-12-31T23:30:00.000Z"
