@@ -36,6 +36,7 @@ COMPILED = (
     "processors/totals.py",
     "processors/usual.py",
     "processors/windows.py",
+    "processors/written.py",
     "schemas/keys.py",
     "schemas/sketch.py",
     "schemas/times.py",

@@ -1,14 +1,14 @@
 """Pending deadlines: which message is due for which rule, in 18 bytes each.
 
-Far ones lie in buckets of a minute, as arrays without their exact time: the message state has it, and is asked when the
+Far ones lie in buckets of a minute, packed without their exact time: the message state has it, and is asked when the
 minute comes. Near ones stand in a heap. Nothing is ever removed early: who takes a deadline out looks at the message.
 """
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable, Iterator
 from heapq import heappop, heappush
+from struct import Struct
 from typing import Final
 
 from processors.expiry import MessageKey
@@ -19,6 +19,9 @@ _WORD: Final = 1 << 64
 _TAGS: Final = 1 << 16
 _LARGEST: Final = 10**19
 """Numbers below have no more than 19 digits and fit 64 bits."""
+_PACKED: Final = Struct("<QQH")
+"""A message's key, a session's number (0: none), a tag's number."""
+_pack: Final = _PACKED.pack
 
 
 Tag = tuple[int, str, str]
@@ -30,14 +33,12 @@ Exact = Callable[[Tag, MessageKey], int | None]
 
 
 class _Minute:
-    """The deadlines of one minute: three parallel arrays, and a list of what does not fit them."""
+    """The deadlines of one minute, packed one behind the other, and a list of those that cannot be."""
 
-    __slots__ = ("keys", "odd", "sessions", "tags")
+    __slots__ = ("odd", "packed")
 
     def __init__(self) -> None:
-        self.keys = array("Q")
-        self.sessions = array("Q")
-        self.tags = array("H")
+        self.packed = bytearray()
         self.odd: list[Deadline] = []
 
 
@@ -58,7 +59,8 @@ class Deadlines:
         self._numbers: dict[Tag, int] = {}
 
     def __len__(self) -> int:
-        return sum(len(minute.keys) + len(minute.odd) for minute in self._minutes.values()) + len(self._near)
+        far = sum(len(minute.packed) // _PACKED.size + len(minute.odd) for minute in self._minutes.values())
+        return far + len(self._near)
 
     def add(self, due: int, tag: Tag, key: MessageKey, session_id: str) -> None:
         """Remember a deadline; `due` in epoch ms."""
@@ -83,9 +85,7 @@ class Deadlines:
         # A number's text is its own, so that it need not be made first.
         word = session if type(session) is int and 0 < session < _LARGEST else _word_of(text_of(session))
         if type(key) is int and key < _WORD and word is not None and place < _TAGS:
-            minute.keys.append(key)
-            minute.sessions.append(word)
-            minute.tags.append(place)
+            minute.packed += _pack(key, word, place)
         else:
             minute.odd.append((self._tags[place], key, text_of(session)))
 
@@ -113,7 +113,7 @@ class Deadlines:
             self._first = min(self._minutes, default=None)
 
     def _unpack(self, minute: _Minute) -> None:
-        for key, session, place in zip(minute.keys, minute.sessions, minute.tags, strict=True):
+        for key, session, place in _PACKED.iter_unpack(minute.packed):
             self._approach((self._tags[place], key, str(session) if session else ""))
         for deadline in minute.odd:
             self._approach(deadline)

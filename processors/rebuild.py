@@ -9,20 +9,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from processors import codec, rules
+from processors import rules
 from processors.alerts import Alerts
-from processors.expiry import MessageKey
 from processors.places import Place, Places
-from processors.state import State, message_key
+from processors.state import State
+from processors.written import WrittenFact
 
-_VERSION: Final = b"%d" % codec.VERSION
-_PARTS: Final = 3
-"""Org, message and status; an alert's key has four."""
-_PERCENT: Final = ord("%")
-_ZERO: Final = ord("0")
-_DIGITS: Final = 20
-"""Longer numbers are texts, as in `processors.state`."""
-_RANKS: Final = {status.encode(): rank for status, rank in rules.RANKS.items()}
 _MOST: Final = 100_000
 
 
@@ -35,40 +27,24 @@ class Rebuild:
         self._places = places
         self._known: dict[tuple[bytes, bytes], Place] = {}
         """By org and channel id as a record holds them."""
+        self._told = WrittenFact()
 
     def take(self, key: bytes, value: bytes | None) -> bool:
         """Restore a record; False when it is not a usual one: nothing is done."""
-        # Looked for as a number: as bytes it would first be taken for one, and an exception made and dropped.
-        if value is None or _PERCENT in key or _PERCENT in value:
+        told = self._told
+        if value is None or not told.read(key, value):
             return False
-        parts = key.split(b":")
-        if len(parts) != _PARTS:
-            return False
-        org, message, status = parts
-        rank = _RANKS.get(status, -1)
-        if rank < 0:
-            return False
-        try:
-            version, told, at, arrived, ids = value.split(b",", 4)
-            channel, session = ids.split(b":")
-            time, offset, received = int(told), int(at), int(arrived)
-        except ValueError:
-            return False
-        place = self._known.get((org, channel))
+        place = self._known.get((told.org, told.channel))
         if place is None:
-            place = self._place(org, channel)
-        name: MessageKey = _number_of(message)
-        if not name:
-            name = message_key(message.decode())
+            place = self._place(told.org, told.channel)
+        name, rank = told.message, told.rank
         known = self._state.ladder(place.org_id, name)
-        if version != _VERSION or (known and known >> rank * rules.FACT_BITS & rules.FACT_MASK):
+        if known and known >> rank * rules.FACT_BITS & rules.FACT_MASK:
             return False
-        talk: int | str = _number_of(session)
-        if not talk:
-            talk = session.decode()
-        after = known | rules.pack(time, offset, received) << rank * rules.FACT_BITS
-        self._state.put(place.org_id, name, known, after, received, (place.channel_id, talk))
-        self._alerts.plan_again(place, (name, talk), rank, time, received)
+        time, received = told.time, told.received
+        after = known | rules.pack(time, told.offset, received) << rank * rules.FACT_BITS
+        self._state.put(place.org_id, name, known, after, received, (place.channel_id, told.session))
+        self._alerts.plan_again(place, (name, told.session), rank, time, received)
         return True
 
     def _place(self, org: bytes, channel: bytes) -> Place:
@@ -76,8 +52,3 @@ class Rebuild:
             self._known.clear()
         place = self._known[org, channel] = self._places.of(org.decode(), channel.decode())
         return place
-
-
-def _number_of(text: bytes) -> int:
-    """Return an id as a number that gives the same text again; 0 where it is none, or a long one."""
-    return int(text) if text.isdigit() and text[0] != _ZERO and len(text) <= _DIGITS else 0

@@ -104,11 +104,11 @@ class Engines:
 
     def restore_facts(self, partition: int, records: Sequence[Any]) -> None:
         """Apply records of the messages changelog."""
-        restore = self.receipts_of(partition).restore_fact
+        receipts = self.receipts_of(partition)
         for record in records:
-            restore(record.key, record.value)
+            receipts.restore_fact(record.key, record.value)
         self.facts_position(partition, records[-1].offset)
-        self.receipts_of(partition).state.flush()
+        receipts.state.flush()
 
     def facts_on_disk(self, partition: int) -> int | None:
         """Return the offset of the messages changelog up to which the disk holds the state."""

@@ -259,7 +259,10 @@ class BatchConsumer(driver.Consumer):
             return
         offsets = recovery.active_offsets if tp in recovery.active_tps else recovery.standby_offsets
         seen = offsets.get(tp)
-        fresh = records if seen is None else [record for record in records if record.offset > seen]
+        if seen is None or not records or records[0].offset > seen:
+            fresh = records
+        else:
+            fresh = [record for record in records if record.offset > seen]
         if fresh:
             table.apply(tp, fresh)
             offsets[tp] = fresh[-1].offset

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import itertools
+from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -15,12 +17,21 @@ from core import kafka_records
 from core.kafka_records import as_it_is, quick_lz4, use_plain_records, use_quick_lz4
 from schemas import topics
 
+Theirs: Any = kafka_records.PartitionRecords.__bases__[0]
 
-def test_the_hook_is_where_it_was() -> None:
-    assert list(inspect.signature(fetcher.PartitionRecords._consumer_record).parameters)[1:] == ["tp", "record"]
-    assert "self._consumer_record(tp, record)" in inspect.getsource(fetcher.PartitionRecords._unpack_records)
-    assert "self._key_deserializer = key_deserializer" in inspect.getsource(fetcher.PartitionRecords.__init__)
-    assert "records = MemoryRecords(part_data" in inspect.getsource(fetcher.Fetcher._proc_fetch_request)
+
+def test_the_hooks_are_where_they_were() -> None:
+    assert list(inspect.signature(Theirs._consumer_record).parameters)[1:] == ["tp", "record"]
+    unpacking = inspect.getsource(Theirs._unpack_records)
+    assert "self._consumer_record(tp, record)" in unpacking
+    assert "if record.offset < self.next_fetch_offset:" in unpacking
+    assert "self.next_fetch_offset = record.offset + 1" in unpacking
+    assert "self._key_deserializer = key_deserializer" in inspect.getsource(Theirs.__init__)
+    fetching = inspect.getsource(fetcher.Fetcher._proc_fetch_request)
+    assert "records = MemoryRecords(part_data" in fetching
+    assert "PartitionRecords(" in fetching
+    assert "FetchResult(" in fetching
+    assert "type(res_or_error) is FetchResult" in inspect.getsource(fetcher.Fetcher.fetched_records)
 
 
 @pytest.mark.stack
@@ -38,6 +49,42 @@ async def test_a_marked_consumer_gets_plain_records_and_others_the_usual_ones(ka
         assert (record.offset, record.key, record.value) == (sent.offset, b"key", b"value")
         assert [tuple(header) for header in record.headers] == [("a", b"1")]
         assert hasattr(record, "partition") is not marked
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize("marked", [True, False])
+async def test_every_record_comes_once_whatever_is_asked_for_at_a_time(kafka: str, *, marked: bool) -> None:
+    use_plain_records()
+    part = TopicPartition(topics.ALERTS, 1)
+    async with AIOKafkaProducer(bootstrap_servers=kafka) as producer:
+        first = await producer.send_and_wait(topics.ALERTS, b"0", partition=1)
+        for size in (1, 2, 7, 40):
+            batch = producer.create_batch()
+            for number in range(size):
+                batch.append(key=None, value=b"%d of %d" % (number, size), timestamp=None)
+            batch.close()
+            await (await producer.send_batch(batch, topics.ALERTS, partition=1))
+    told = [b"0"] + [b"%d of %d" % (number, size) for size in (1, 2, 7, 40) for number in range(size)]
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka, key_deserializer=as_it_is if marked else None)
+    async with consumer:
+        consumer.assign([part])
+        for begin in (0, 1, 5, 20):  # 5 and 20 are in the middle of a batch
+            consumer.seek(part, first.offset + begin)
+            found: list[Any] = []
+            for most in itertools.cycle((1, 3, 6, None, 100)):
+                if len(found) == len(told) - begin:
+                    break
+                records = (await consumer.getmany(part, timeout_ms=1000, max_records=most)).get(part, [])
+                assert most is None or len(records) <= most
+                found += records
+                assert await consumer.position(part) == found[-1].offset + 1
+            assert [record.value for record in found] == told[begin:]
+            assert [record.offset for record in found] == [first.offset + begin + at for at in range(len(found))]
+        # Whoever goes elsewhere in the middle of a batch gets nothing of what was left of it.
+        consumer.seek(part, first.offset + 11)
+        assert len((await consumer.getmany(part, timeout_ms=5000, max_records=3))[part]) == 3
+        consumer.seek(part, first.offset)
+        assert (await consumer.getone(part)).value == b"0"
 
 
 def test_batches_are_compressed_by_the_hook(monkeypatch: pytest.MonkeyPatch) -> None:

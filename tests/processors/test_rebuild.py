@@ -5,6 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from processors.codec import encode_fact, fact_key
+from processors.written import WrittenFact
 from schemas import topics
 from schemas.alert_rules import DEFAULT
 from tests.processors.test_usual import logs
@@ -37,3 +39,55 @@ def test_a_usual_fact_takes_the_fast_path() -> None:
     begun = World([], watch=DEFAULT.message_rules)
     assert begun.receipts._rebuild.take(fact.key or b"", fact.value)
     assert len(begun.state) == 1
+
+
+IDS = st.one_of(
+    st.integers(0, 10**22).map(str),
+    st.sampled_from(
+        ["", "0", "007", "9" * 18, "9" * 19, "9" * 20, "1" + "0" * 19, "10" * 9 + "x", "a:b", "50%", "é", "٣"]
+    ),
+    st.text(max_size=3),
+)
+NUMBERS = st.one_of(st.integers(-5, 10**13), st.integers(10**17, 10**20))
+
+
+@settings(max_examples=500)
+@given(IDS, IDS, st.sampled_from(["SENT", "DELIVERED", "READ", "FAILED"]), NUMBERS, NUMBERS, NUMBERS, IDS, IDS)
+def test_a_fact_read_byte_by_byte_is_what_its_parts_say(  # noqa: PLR0917 -- a record's fields
+    org: str, message: str, status: str, time: int, offset: int, received: int, channel: str, session: str
+) -> None:
+    key, value = fact_key(org, message, status), encode_fact(time, offset, received, channel, session)
+    by_bytes, by_parts = WrittenFact(), WrittenFact()
+    is_usual = by_bytes.read_bytes(key, value)
+    if is_usual:
+        assert by_parts.read_parts(key, value)
+        assert said(by_bytes) == said(by_parts)
+        assert (str(by_bytes.message), str(by_bytes.session)) == (message, session)
+    else:
+        # The general path reads these: ids that are quoted, and numbers that no record has.
+        has_odd_number = any(not 0 <= number < 10**18 for number in (time, offset, received))
+        assert has_odd_number or not by_parts.read_parts(key, value)
+
+
+def said(fact: WrittenFact) -> tuple[object, ...]:
+    times = (fact.time, fact.offset, fact.received)
+    return fact.org, fact.channel, fact.message, fact.session, fact.rank, *times
+
+
+def test_what_is_no_fact_is_left_alone() -> None:
+    for key, value in [
+        (b"9:1:SENT", b"2,1,2,3,7"),
+        (b"9:1:SENT", b"2,1,2,3,7:8:9"),
+        (b"9:1:SENT", b"2,1,2,,7:8"),
+        (b"9:1:SENT", b"2,1,2"),
+        (b"9:1:SENT", b"2"),
+        (b"9:1:SENT", b""),
+        (b"9:1:SENT", b"1,1,2,3,7:8"),
+        (b"9:1:SENT:", b"2,1,2,3,7:8"),
+        (b"9:1", b"2,1,2,3,7:8"),
+        (b"", b"2,1,2,3,7:8"),
+        (b"alert:9:1:SENT", b"2,1,2,3,7:8"),
+        (b"9:1:SENT", b"2,1,2,3,7%3A:8"),
+    ]:
+        assert not WrittenFact().read_bytes(key, value)
+        assert not WrittenFact().read_parts(key, value)
