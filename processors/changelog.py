@@ -50,7 +50,7 @@ class PartialRecord(msgspec.Struct, array_like=True, frozen=True, gc=False):
     @property
     def key(self) -> WindowKey:
         """The window."""
-        return WindowKey(self.org_id, self.channel_id, self.start)
+        return self.org_id, self.channel_id, self.start
 
     def partial(self) -> Partial:
         """Return the counts as a partial that can be counted on."""

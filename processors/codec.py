@@ -9,7 +9,7 @@ import msgspec
 from core.errors import ReceiptstreamError
 from processors import changelog
 from processors.changelog import Fact, PartialRecord
-from processors.windows import Moment, Partial, WindowKey
+from processors.windows import Moment, Partial
 from schemas import keys
 
 VERSION: Final = 2
@@ -56,18 +56,22 @@ def decode_fact(key: bytes, value: bytes) -> Fact:
         raise unknown("messages", key) from error
 
 
-def window_key(key: WindowKey) -> bytes:
-    """Return the Kafka key of a window partial."""
-    return keys.join(key.org_id, key.channel_id, str(key.start))
+def window_key(org_id: str, channel_id: str, start: int) -> bytes:
+    """Return the Kafka key of a window partial; `start` in epoch ms."""
+    return keys.join(org_id, channel_id, str(start))
 
 
-def encode_partial(raw_partition: int, key: WindowKey, partial: Partial, watermark: int) -> bytes:
+def encode_partial(  # noqa: PLR0917 -- a record's fields
+    raw_partition: int, org_id: str, channel_id: str, start: int, partial: Partial, watermark: int
+) -> bytes:
     """Return the value of a partial."""
     return _encode(
         PartialRecord(
             VERSION,
             raw_partition,
-            *key,
+            org_id,
+            channel_id,
+            start,
             watermark,
             partial.last,
             partial.counts,

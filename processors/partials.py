@@ -21,7 +21,6 @@ from processors.windows import (
     READ,
     Moment,
     Partial,
-    WindowKey,
     is_late,
 )
 from schemas import keys, topics
@@ -76,36 +75,51 @@ class Partials:
         self, channel: Channel, at: Moment, rank: int | None, outcome: Applied | Duplicate, watermark: int
     ) -> None:
         """Count a status record in the window of its time, and the latencies that it completes in theirs."""
-        time, received, offset = at.time, at.received, at.offset
+        time, received = at.time, at.received
         late = time < received - self._retention or time > received + FUTURE_MS
-        own = self.window(channel, received if late else time, offset, watermark)
-        if own is not None:
-            _count_outcome(own.counts, rank, outcome, late=late)
+        own = self.window(channel, received if late else time, at.offset, watermark)
         if late:
             self.late += 1
+        self._count(own, channel, at, rank, outcome, watermark, late=late)
+
+    def count_usual(self, place: Place, at: Moment, rank: int, outcome: Applied | Duplicate, watermark: int) -> None:
+        """Do what `count` does, in fewer steps where all of it belongs into one window."""
+        time, received, offset = at.time, at.received, at.offset
+        if not received - self._retention <= time <= received + FUTURE_MS:
+            self.count((place.org_id, place.channel_id), at, rank, outcome, watermark)
+            return
+        start = time - time % MINUTE_MS
+        partial: Partial | None = place.partial
+        if place.start != start or place.stamp != self.stamp or partial is None or offset <= partial.last:
+            channel = (place.org_id, place.channel_id)
+            partial = self.window(channel, time, offset, watermark)
+            if partial is None:
+                self._count(None, channel, at, rank, outcome, watermark, late=False)
+                return
+            place.partial, place.start, place.stamp = partial, start, self.stamp
+        if _count_here(partial, rank, outcome):
+            partial.last = offset
+        else:
+            self._count(partial, (place.org_id, place.channel_id), at, rank, outcome, watermark, late=False)
+
+    def _count(  # noqa: PLR0917 -- once a record
+        self,
+        own: Partial | None,
+        channel: Channel,
+        at: Moment,
+        rank: int | None,
+        outcome: Applied | Duplicate,
+        watermark: int,
+        *,
+        late: bool,
+    ) -> None:
+        """Count a record in its own window, where that is one, and the latencies that it completes in theirs."""
+        if own is not None:
+            _count_outcome(own.counts, rank, outcome, late=late)
         if isinstance(outcome, Applied) and outcome.completes:
             self._measure(channel, at, outcome, watermark)
         if own is not None:
-            own.last = offset
-
-    def count_usual(self, place: Place, at: Moment, rank: int, outcome: Applied | Duplicate, watermark: int) -> None:
-        """Do what `count` does: in fewer steps where all of it belongs into the window of the channel's last record."""
-        time, received, offset = at.time, at.received, at.offset
-        start = time - time % MINUTE_MS
-        partial = place.partial
-        if (
-            place.start == start
-            and place.stamp == self.stamp
-            and offset > partial.last
-            and received - self._retention <= time <= received + FUTURE_MS
-            and _count_here(partial, rank, outcome)
-        ):
-            partial.last = offset
-            return
-        self.count((place.org_id, place.channel_id), at, rank, outcome, watermark)
-        found = self.open.get((place.org_id, place.channel_id, start))
-        if found is not None and (place.org_id, place.channel_id, start) in self.changed:
-            place.partial, place.start, place.stamp = found, start, self.stamp
+            own.last = at.offset
 
     def _measure(self, channel: Channel, at: Moment, outcome: Applied, watermark: int) -> None:
         """Count the latencies that a record completes."""
@@ -142,16 +156,21 @@ class Partials:
 
     def checkpoint(self, outbox: Outbox, log: Append, watermark: int) -> None:
         """Append every changed partial to the changelog and to the second step; drop windows that are closed."""
+        publish: dict[int, Append] = {}
         for key in self.changed:
-            window = WindowKey(*key)
-            name = codec.window_key(window)
-            value = codec.encode_partial(self._partition, window, self.open[key], watermark)
+            org_id, channel_id, start = key
+            name = codec.window_key(org_id, channel_id, start)
+            value = codec.encode_partial(self._partition, org_id, channel_id, start, self.open[key], watermark)
             log(name, value)
-            outbox.to(topics.PARTIALS, partition_of(name, self._partitions))(name, value)
+            number = partition_of(name, self._partitions)
+            append = publish.get(number)
+            if append is None:
+                append = publish[number] = outbox.to(topics.PARTIALS, number)
+            append(name, value)
         self.changed.clear()
         self.stamp += 1
         for key in self._drop(watermark - self._closed_after):
-            log(codec.window_key(WindowKey(*key)), None)
+            log(codec.window_key(*key), None)
 
     def _drop(self, limit: int) -> Iterable[tuple[str, str, int]]:
         if limit < self._swept + MINUTE_MS:

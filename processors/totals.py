@@ -7,20 +7,21 @@ partition, and publishes their sum. Storing the same partial twice changes nothi
 from __future__ import annotations
 
 from collections.abc import Iterable
+from operator import add as plus
 from typing import Final
 
 import msgspec
 
-from processors import codec
+from processors import codec, windows
 from processors.changelog import PartialRecord
 from processors.ports import Outbox, Record
 from processors.receipts import Retention
-from processors.windows import MINUTE_MS, WindowKey, total
-from schemas import keys, topics
+from processors.windows import MINUTE_MS, WindowKey
+from schemas import keys, sketch, topics
+from schemas.records import ChannelWindow
 from schemas.times import to_iso
 
 _encode: Final = msgspec.json.Encoder().encode
-_NEVER: Final = -1
 
 
 class Totals:
@@ -49,10 +50,11 @@ class Totals:
     def restore(self, key: bytes, value: bytes | None) -> None:
         """Apply a record of the totals changelog; None drops a window's partial."""
         if value is not None:
-            self._store(codec.decode_partial(key, value))
+            partial = codec.decode_partial(key, value)
+            self._store(partial.key, partial)
             return
         org_id, channel_id, start, raw_partition = keys.split(key)
-        window = WindowKey(org_id, channel_id, int(start))
+        window = (org_id, channel_id, int(start))
         partials = self._windows.get(window, {})
         partials.pop(int(raw_partition), None)
         if not partials:
@@ -61,14 +63,15 @@ class Totals:
     def process(self, records: Iterable[Record]) -> None:
         """Store the partials that are newer than what is stored, and mark their windows to be published."""
         for record in records:
-            key, value = record.key or b"", record.value or b""
-            partial = codec.decode_partial(key, value)
-            stored = self._store(partial)
-            if stored:
-                self._changed[partial.key, partial.raw_partition] = value
+            value = record.value or b""
+            partial = codec.decode_partial(record.key or b"", value)
+            window = (partial.org_id, partial.channel_id, partial.start)
+            newer = self._store(window, partial)
+            if newer > 0:
+                self._changed[window, partial.raw_partition] = value
             # The very same partial again: a crash may have come between storing and publishing it.
-            if stored or self._last(partial) == partial.last:
-                self._dirty.add(partial.key)
+            if newer >= 0:
+                self._dirty.add(window)
 
     def mark_all(self) -> None:
         """Write and publish every window again at the next checkpoint."""
@@ -85,25 +88,28 @@ class Totals:
         self._changed.clear()
         publish = outbox.to(topics.WINDOWS, self.partition)
         for window in self._dirty:
-            partials = [record.partial() for record in self._windows[window].values()]
-            name = keys.join(window.org_id, window.channel_id, to_iso(window.start))
-            publish(name, _encode(total(window, partials)))
+            org_id, channel_id, begin = window
+            start = to_iso(begin)
+            total = _total(org_id, channel_id, start, list(self._windows[window].values()))
+            publish(keys.join(org_id, channel_id, start), _encode(total))
         self._dirty.clear()
         for window in self._closed():
             for raw_partition in self._windows.pop(window):
                 log(_changelog_key(window, raw_partition), None)
 
-    def _store(self, partial: PartialRecord) -> bool:
+    def _store(self, window: WindowKey, partial: PartialRecord) -> int:
+        """Keep a partial if it is newer than the one that is kept; return whether it is: 1, 0 for the very same, -1."""
         raw_partition = partial.raw_partition
-        self._watermarks[raw_partition] = max(self._watermarks.get(raw_partition, 0), partial.watermark)
-        if self._last(partial) >= partial.last:
-            return False
-        self._windows.setdefault(partial.key, {})[raw_partition] = partial
-        return True
-
-    def _last(self, partial: PartialRecord) -> int:
-        stored = self._windows.get(partial.key, {}).get(partial.raw_partition)
-        return stored.last if stored else _NEVER
+        if partial.watermark > self._watermarks.get(raw_partition, 0):
+            self._watermarks[raw_partition] = partial.watermark
+        partials = self._windows.get(window)
+        if partials is None:
+            partials = self._windows[window] = {}
+        known = partials.get(raw_partition)
+        if known is not None and known.last >= partial.last:
+            return 0 if known.last == partial.last else -1
+        partials[raw_partition] = partial
+        return 1
 
     def _closed(self) -> list[WindowKey]:
         """Return the windows of which no raw partition can tell anything new."""
@@ -111,7 +117,7 @@ class Totals:
         if limit < self._swept + MINUTE_MS:
             return []
         self._swept = limit
-        return [window for window in self._windows if window.start < limit]
+        return [window for window in self._windows if window[2] < limit]
 
     def _closed_before(self) -> int:
         if not self._watermarks:
@@ -122,4 +128,42 @@ class Totals:
 
 
 def _changelog_key(window: WindowKey, raw_partition: int) -> bytes:
-    return keys.join(window.org_id, window.channel_id, str(window.start), str(raw_partition))
+    org_id, channel_id, start = window
+    return keys.join(org_id, channel_id, str(start), str(raw_partition))
+
+
+def _total(org_id: str, channel_id: str, start: str, partials: list[PartialRecord]) -> ChannelWindow:
+    """Sum a window's newest partials of all raw partitions into what is published; `start` is ISO text."""
+    first = partials[0]
+    counts, version = first.counts, first.last + 1
+    sent_to_delivered, delivered_to_read = first.sent_to_delivered, first.delivered_to_read
+    if len(partials) > 1:
+        sent_to_delivered, delivered_to_read = dict(sent_to_delivered), dict(delivered_to_read)
+        for partial in partials[1:]:
+            counts = list(map(plus, counts, partial.counts))
+            sketch.merge(sent_to_delivered, partial.sent_to_delivered)
+            sketch.merge(delivered_to_read, partial.delivered_to_read)
+            version += partial.last + 1
+    delivery_p50, delivery_p95 = sketch.p50_and_p95(sent_to_delivered)
+    reading_p50, reading_p95 = sketch.p50_and_p95(delivered_to_read)
+    return ChannelWindow(
+        org_id,
+        channel_id,
+        start,
+        counts[windows.SENT],
+        counts[windows.DELIVERED],
+        counts[windows.READ],
+        counts[windows.OTHER],
+        counts[windows.DUPLICATES],
+        counts[windows.LATE],
+        counts[windows.OUT_OF_ORDER],
+        counts[windows.CONTRADICTIONS],
+        counts[windows.NEGATIVE],
+        delivery_p50,
+        delivery_p95,
+        reading_p50,
+        reading_p95,
+        sent_to_delivered,
+        delivered_to_read,
+        version,
+    )

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from operator import add as plus
-from typing import Final, NamedTuple
+from typing import Final
 
 from mypy_extensions import mypyc_attr
 
 from schemas import sketch
-from schemas.records import ChannelWindow
 from schemas.sketch import Sketch
-from schemas.times import to_iso
 
 MINUTE_MS: Final = 60_000
 FUTURE_MS: Final = 3_600_000
@@ -31,12 +27,8 @@ COUNTS: Final = (
 SENT, DELIVERED, READ, OTHER, DUPLICATES, LATE, OUT_OF_ORDER, CONTRADICTIONS, NEGATIVE = range(len(COUNTS))
 
 
-class WindowKey(NamedTuple):
-    """One channel's minute: `start` in epoch ms."""
-
-    org_id: str
-    channel_id: str
-    start: int
+WindowKey = tuple[str, str, int]
+"""One channel's minute: org, channel, and its start in epoch ms."""
 
 
 @mypyc_attr(acyclic=True, free_list_len=1)
@@ -85,38 +77,3 @@ class Partial:
             self.counts[NEGATIVE] += 1
         else:
             sketch.add(latencies, milliseconds)
-
-
-def total(key: WindowKey, partials: Iterable[Partial]) -> ChannelWindow:
-    """Sum the partials of all raw partitions into what is published."""
-    counts = [0] * len(COUNTS)
-    sent_to_delivered: Sketch = {}
-    delivered_to_read: Sketch = {}
-    version = 0
-    for partial in partials:
-        counts = list(map(plus, counts, partial.counts))
-        sketch.merge(sent_to_delivered, partial.sent_to_delivered)
-        sketch.merge(delivered_to_read, partial.delivered_to_read)
-        version += partial.last + 1
-    sent, delivered, read, other, duplicates, late, out_of_order, contradictions, negative = counts
-    return ChannelWindow(
-        key.org_id,
-        key.channel_id,
-        to_iso(key.start),
-        sent,
-        delivered,
-        read,
-        other,
-        duplicates,
-        late,
-        out_of_order,
-        contradictions,
-        negative,
-        sketch.quantile(sent_to_delivered, 0.5),
-        sketch.quantile(sent_to_delivered, 0.95),
-        sketch.quantile(delivered_to_read, 0.5),
-        sketch.quantile(delivered_to_read, 0.95),
-        sent_to_delivered,
-        delivered_to_read,
-        version,
-    )

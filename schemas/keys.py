@@ -14,8 +14,14 @@ def join(*parts: str) -> bytes:
 
 
 def _quoted(part: str) -> str:
-    # Most ids are a number, which `quote` would look through for longer than all the rest takes.
-    return part if part.isascii() and part.isalnum() else quote(part, safe=" /?#[]@!$&'()*+,;=")
+    # Most ids are a number, and a window's start is a time: `quote` would look through them for longer than all the
+    # rest takes.
+    if part.isascii():
+        if part.isalnum():
+            return part
+        if part.replace(":", "").replace("-", "").replace(".", "").isalnum():
+            return part.replace(":", "%3A")
+    return quote(part, safe=" /?#[]@!$&'()*+,;=")
 
 
 def split(key: bytes) -> list[str]:

@@ -37,9 +37,21 @@ def merge(target: Sketch, other: Mapping[int, int]) -> None:
 def quantile(sketch: Mapping[int, int], q: float) -> float | None:
     """Return the lower q-quantile in ms (of n values the one of rank floor(q * (n - 1))), None when there are none."""
     total = sum(sketch.values())
+    return _at_rank(sketch, int(q * (total - 1))) if total else None
+
+
+def p50_and_p95(sketch: Mapping[int, int]) -> tuple[float | None, float | None]:
+    """Return the two quantiles that everybody asks for, as `quantile` does."""
+    total = sum(sketch.values())
     if not total:
-        return None
-    rank = int(q * (total - 1))
+        return None, None
+    if len(sketch) == 1:
+        only = value_of(next(iter(sketch)))
+        return only, only
+    return _at_rank(sketch, int(0.5 * (total - 1))), _at_rank(sketch, int(0.95 * (total - 1)))
+
+
+def _at_rank(sketch: Mapping[int, int], rank: int) -> float:
     seen = 0
     for bucket in sorted(sketch):
         seen += sketch[bucket]

@@ -13,18 +13,18 @@ from rocksdict import Options, Rdict
 from processors import codec
 from processors.codec import UnknownFormatError
 from processors.disk import RocksState
-from processors.windows import Partial, WindowKey
+from processors.windows import Partial
 
 FACT_KEY = codec.fact_key("1", "2", "SENT")
 FACT = codec.encode_fact(5, 6, 7, "8", "9")
-WINDOW = WindowKey("1", "2", 60_000)
-PARTIAL = codec.encode_partial(0, WINDOW, Partial([1, 0, 0, 0, 0, 0, 0, 0], {}, {}, 4), 5)
+WINDOW = ("1", "2", 60_000)
+PARTIAL = codec.encode_partial(0, *WINDOW, Partial([1, 0, 0, 0, 0, 0, 0, 0], {}, {}, 4), 5)
 
 
 def test_what_this_release_wrote_it_reads() -> None:
     fact = codec.decode_fact(FACT_KEY, FACT)
     assert (fact.message_id, fact.time, fact.offset, fact.received, fact.session_id) == ("2", 5, 6, 7, "9")
-    assert codec.decode_partial(codec.window_key(WINDOW), PARTIAL).key == WINDOW
+    assert codec.decode_partial(codec.window_key(*WINDOW), PARTIAL).key == WINDOW
     assert FACT.startswith(b"%d," % codec.VERSION)
     assert orjson.loads(PARTIAL)[0] == codec.VERSION
 
@@ -32,7 +32,7 @@ def test_what_this_release_wrote_it_reads() -> None:
 @pytest.mark.parametrize("version", [b"0", b"1", b"3", b"20", b"x", b"", b"\xff", b"+2"])
 @pytest.mark.parametrize(
     ("decode", "key", "value"),
-    [(codec.decode_fact, FACT_KEY, FACT), (codec.decode_partial, codec.window_key(WINDOW), PARTIAL)],
+    [(codec.decode_fact, FACT_KEY, FACT), (codec.decode_partial, codec.window_key(*WINDOW), PARTIAL)],
 )
 def test_another_version_is_refused(
     decode: Callable[[bytes, bytes], Any], key: bytes, value: bytes, version: bytes

@@ -25,6 +25,12 @@ def test_a_quantile_is_within_one_percent_of_the_exact_one(values: list[int], q:
     assert abs(found - exact) <= exact * sketch.RELATIVE_ERROR + 0.001
 
 
+@given(st.lists(st.integers(0, 10**10), max_size=200))
+def test_the_two_usual_quantiles_are_those(values: list[int]) -> None:
+    made = sketch_of(values)
+    assert sketch.p50_and_p95(made) == (sketch.quantile(made, 0.5), sketch.quantile(made, 0.95))
+
+
 @given(latencies, latencies)
 def test_sketches_of_parts_merge_to_the_sketch_of_the_whole(left: list[int], right: list[int]) -> None:
     merged = sketch_of(left)
