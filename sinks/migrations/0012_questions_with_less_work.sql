@@ -75,3 +75,54 @@ FROM
     GROUP BY org_id, channel_id, has_arrived, step
 ) AS waiting
 LEFT JOIN coverage ON coverage.org_id = waiting.org_id AND coverage.channel_id = waiting.channel_id;
+
+-- How long delivery takes, by the hour of the delivery. Negative times stay out of the quantiles, which share one state.
+CREATE OR REPLACE VIEW time_to_deliver AS
+SELECT
+    org_id,
+    channel_id,
+    fromUnixTimestamp64Milli(hour_ms, 'UTC') AS hour,
+    deliveries,
+    if(timed = 0, NULL, took[1]) AS sent_to_delivered_p50_ms,
+    if(timed = 0, NULL, took[2]) AS sent_to_delivered_p95_ms
+FROM
+(
+    SELECT
+        org_id,
+        channel_id,
+        assumeNotNull(delivered_ms) - positiveModulo(assumeNotNull(delivered_ms), 3600000) AS hour_ms,
+        count() AS deliveries,
+        countIf(delivered_ms >= sent_ms) AS timed,
+        quantilesIf(0.5, 0.95)(assumeNotNull(delivered_ms - sent_ms), ifNull(delivered_ms >= sent_ms, false)) AS took
+    FROM message_times
+    WHERE delivered_ms IS NOT NULL
+    GROUP BY org_id, channel_id, hour_ms
+);
+
+-- How long readers take, by the hour in which they read.
+CREATE OR REPLACE VIEW time_to_read AS
+SELECT
+    org_id,
+    channel_id,
+    fromUnixTimestamp64Milli(hour_ms, 'UTC') AS hour,
+    reads,
+    if(timed_from_sent = 0, NULL, from_sent[1]) AS sent_to_read_p50_ms,
+    if(timed_from_sent = 0, NULL, from_sent[2]) AS sent_to_read_p95_ms,
+    if(timed_from_delivered = 0, NULL, from_delivered[1]) AS delivered_to_read_p50_ms,
+    if(timed_from_delivered = 0, NULL, from_delivered[2]) AS delivered_to_read_p95_ms
+FROM
+(
+    SELECT
+        org_id,
+        channel_id,
+        assumeNotNull(read_ms) - positiveModulo(assumeNotNull(read_ms), 3600000) AS hour_ms,
+        count() AS reads,
+        countIf(read_ms >= sent_ms) AS timed_from_sent,
+        countIf(read_ms >= delivered_ms) AS timed_from_delivered,
+        quantilesIf(0.5, 0.95)(assumeNotNull(read_ms - sent_ms), ifNull(read_ms >= sent_ms, false)) AS from_sent,
+        quantilesIf(0.5, 0.95)(assumeNotNull(read_ms - delivered_ms), ifNull(read_ms >= delivered_ms, false))
+            AS from_delivered
+    FROM message_times
+    WHERE read_ms IS NOT NULL
+    GROUP BY org_id, channel_id, hour_ms
+);
