@@ -11,7 +11,8 @@ What a user of the package writes
 
 What it guarantees
     * A step sees the records of a partition in offset order without gaps or repeats; after a crash or a rebalance it
-      begins again at the committed offset.
+      begins again at the committed offset. Before partitions move or a process stops, all that was begun is finished
+      and committed.
     * An offset is committed only after everything the step appended for the records up to it, and the checkpoint that
       follows them, was acknowledged by all in-sync replicas, in the order in which it was appended.
     * What was fetched before a seek or a revocation never reaches a step after it.

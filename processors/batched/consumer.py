@@ -108,6 +108,9 @@ class BatchConsumer(driver.Consumer):
         self.stop_flow()
         self._changelog_next.clear()
         self._changelog_epoch += 1
+        if not self.app.should_stop:
+            # Faust forgets first what waits for its commit, and commits then: up to an interval's records would repeat.
+            await self.wait_empty()
         await super().on_partitions_revoked(revoked)
         self._epoch += 1
         self._cursors.clear()
@@ -122,6 +125,8 @@ class BatchConsumer(driver.Consumer):
         """Let the lanes finish what they began, then commit it."""
         if self.drain is not None:
             await self.drain()
+        # A commit that is under way does not know of what was finished since, and a second one only waits for it.
+        await self.maybe_wait_for_commit_to_finish()
         await self.commit_and_end_transactions()
 
     def lag(self) -> dict[TP, int]:

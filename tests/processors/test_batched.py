@@ -76,7 +76,7 @@ class Lab:
             self.recovered.append((partition, record.offset))
 
     @asynccontextmanager
-    async def running(self, standbys: int = 0) -> AsyncIterator[BatchApp]:
+    async def running(self, standbys: int = 0, commit_every: float = 0.2) -> AsyncIterator[BatchApp]:
         app = BatchApp(
             self.name,
             broker=f"kafka://{self.kafka}",
@@ -93,7 +93,7 @@ class Lab:
             broker_session_timeout=6.0,
             broker_rebalance_timeout=6.0,
             broker_heartbeat_interval=1.0,
-            broker_commit_interval=0.2,
+            broker_commit_interval=commit_every,
         )
         app.batch_table(
             BatchTable(
@@ -222,6 +222,26 @@ async def test_partitions_move_to_a_second_worker_without_loss(lab: Lab) -> None
         # At least once: what repeats after a rebalance repeats in order.
         assert list(dict.fromkeys(found)) == expected
         assert await lab.committed(partition) == 60
+
+
+async def test_nothing_that_was_finished_is_repeated_when_partitions_move(lab: Lab) -> None:
+    second = lab.another()
+    # No commit by the clock: only what the rebalance and the stop commit.
+    async with lab.running(commit_every=3600) as app:
+        for partition in range(PARTITIONS):
+            await lab.produce(b"a", b"b", partition=partition)
+        await until(lambda: len(set(lab.seen)) == 2 * PARTITIONS and not app.batches.pending)
+        async with second.running(commit_every=3600) as other:
+            await until(lambda: bool(other.started and not app.rebalancing and other.tables.actives_ready))
+            await until(lambda: 0 < len(other.batches.lag()) < PARTITIONS)
+            for partition in range(PARTITIONS):
+                await lab.produce(b"c", partition=partition)
+            await until(lambda: len(set(lab.seen) | set(second.seen)) == 3 * PARTITIONS)
+        await until(lambda: len(app.batches.lag()) == PARTITIONS)
+    assert sorted(lab.seen + second.seen) == [
+        (partition, offset) for partition in range(PARTITIONS) for offset in range(3)
+    ]
+    assert [await lab.committed(partition) for partition in range(PARTITIONS)] == [3] * PARTITIONS
 
 
 async def test_a_partition_that_stays_is_not_recovered_again(lab: Lab) -> None:

@@ -35,6 +35,7 @@ def test_the_releases_are_those_that_were_read(package: str, release: str) -> No
         (base.Consumer, "ack", ["self", "message"]),
         (base.Consumer, "on_partitions_revoked", ["self", "revoked"]),
         (base.Consumer, "commit_and_end_transactions", ["self"]),
+        (base.Consumer, "maybe_wait_for_commit_to_finish", ["self"]),
         (base.ThreadDelegateConsumer, "seek_wait", ["self", "partitions"]),
         (driver.AIOKafkaConsumerThread, "seek_wait", ["self", "partitions"]),
         (driver.AIOKafkaConsumerThread, "_create_worker_consumer", ["self", "transport"]),
