@@ -84,13 +84,9 @@ class Batch:
         return getattr(self._batch, name)
 
     def __iter__(self) -> Iterator[Any]:
-        if self._data is None and not self._whole:
-            return iter(self._batch)
         records = list(self._batch) if self._data is None else records_of(self._data)
-        if not self._whole:
-            return iter(records)
         # Compaction may have left nothing of a batch.
-        return iter([Whole(records)] if records else [])
+        return iter([Whole(records)] if self._whole and records else records)
 
 
 class PartitionRecords(fetcher.PartitionRecords):  # type: ignore[misc]
@@ -113,6 +109,7 @@ class FetchResult(fetcher.FetchResult):  # type: ignore[misc]
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
+        self._is_whole = self._partition_records.is_whole
         self._left: list[Any] = []
         """Records of the last batch."""
         self._taken = 0
@@ -120,19 +117,17 @@ class FetchResult(fetcher.FetchResult):  # type: ignore[misc]
 
     def getone(self) -> Any:
         """Return the next record, None where there is none."""
-        if not self.has_more() or not self._partition_records.is_whole:
-            return super().getone()
-        return next(iter(self.getall(1)), None)
+        return next(iter(self._take(1)), None) if self._is_whole else super().getone()
 
     def getall(self, max_records: int | None = None) -> list[Any]:
         """Return the next records."""
-        if not self.has_more() or not self._partition_records.is_whole:
-            found: list[Any] = super().getall(max_records)
-            return found
-        return self._take(sys.maxsize if max_records is None else max_records)
+        if self._is_whole:
+            return self._take(sys.maxsize if max_records is None else max_records)
+        found: list[Any] = super().getall(max_records)
+        return found
 
     def _take(self, most: int) -> list[Any]:
-        if not self.check_assignment(self._topic_partition):
+        if not self.has_more() or not self.check_assignment(self._topic_partition):
             return []
         found: list[Any] = []
         batches = self._partition_records

@@ -13,7 +13,6 @@ from processors.windows import (
     CONTRADICTIONS,
     DELIVERED,
     DUPLICATES,
-    FUTURE_MS,
     LATE,
     MINUTE_MS,
     OTHER,
@@ -76,7 +75,7 @@ class Partials:
     ) -> None:
         """Count a status record in the window of its time, and the latencies that it completes in theirs."""
         time, received = at.time, at.received
-        late = time < received - self._retention or time > received + FUTURE_MS
+        late = is_late(time, received, self._retention)
         own = self.window(channel, received if late else time, at.offset, watermark)
         if late:
             self.late += 1
@@ -85,19 +84,16 @@ class Partials:
     def count_usual(self, place: Place, at: Moment, rank: int, outcome: Applied | Duplicate, watermark: int) -> None:
         """Do what `count` does, in fewer steps where all of it belongs into one window."""
         time, received, offset = at.time, at.received, at.offset
-        if not received - self._retention <= time <= received + FUTURE_MS:
+        if is_late(time, received, self._retention):
             self.count((place.org_id, place.channel_id), at, rank, outcome, watermark)
             return
         start = time - time % MINUTE_MS
         partial: Partial | None = place.partial
-        if place.start != start or place.stamp != self.stamp or partial is None or offset <= partial.last:
-            channel = (place.org_id, place.channel_id)
-            partial = self.window(channel, time, offset, watermark)
-            if partial is None:
-                self._count(None, channel, at, rank, outcome, watermark, late=False)
-                return
-            place.partial, place.start, place.stamp = partial, start, self.stamp
-        if _count_here(partial, rank, outcome):
+        if place.start != start or place.stamp != self.stamp or offset <= place.partial.last:
+            partial = self.window((place.org_id, place.channel_id), time, offset, watermark)
+            if partial is not None:
+                place.partial, place.start, place.stamp = partial, start, self.stamp
+        if partial is not None and _count_here(partial, rank, outcome):
             partial.last = offset
         else:
             self._count(partial, (place.org_id, place.channel_id), at, rank, outcome, watermark, late=False)
@@ -163,10 +159,9 @@ class Partials:
             value = codec.encode_partial(self._partition, org_id, channel_id, start, self.open[key], watermark)
             log(name, value)
             number = partition_of(name, self._partitions)
-            append = publish.get(number)
-            if append is None:
-                append = publish[number] = outbox.to(topics.PARTIALS, number)
-            append(name, value)
+            if number not in publish:
+                publish[number] = outbox.to(topics.PARTIALS, number)
+            publish[number](name, value)
         self.changed.clear()
         self.stamp += 1
         for key in self._drop(watermark - self._closed_after):

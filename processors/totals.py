@@ -65,7 +65,7 @@ class Totals:
         for record in records:
             value = record.value or b""
             partial = codec.decode_partial(record.key or b"", value)
-            window = (partial.org_id, partial.channel_id, partial.start)
+            window = partial.key
             newer = self._store(window, partial)
             if newer > 0:
                 self._changed[window, partial.raw_partition] = value
@@ -100,8 +100,7 @@ class Totals:
     def _store(self, window: WindowKey, partial: PartialRecord) -> int:
         """Keep a partial if it is newer than the one that is kept; return whether it is: 1, 0 for the very same, -1."""
         raw_partition = partial.raw_partition
-        if partial.watermark > self._watermarks.get(raw_partition, 0):
-            self._watermarks[raw_partition] = partial.watermark
+        self._watermarks[raw_partition] = max(self._watermarks.get(raw_partition, 0), partial.watermark)
         partials = self._windows.get(window)
         if partials is None:
             partials = self._windows[window] = {}

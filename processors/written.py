@@ -13,7 +13,6 @@ from mypy_extensions import i64
 from core.build import COMPILED
 from processors import codec, rules
 from processors.expiry import MessageKey
-from processors.state import message_key
 
 _VERSION: Final = b"%d" % codec.VERSION
 _PARTS: Final = 3
@@ -23,6 +22,8 @@ _COLON: Final[i64] = ord(":")
 _COMMA: Final[i64] = ord(",")
 _ZERO: Final[i64] = ord("0")
 _NINE: Final[i64] = ord("9")
+_NOWHERE: Final[i64] = -1
+_QUOTED: Final[i64] = -2
 _DIGITS: Final = 20
 """Longer numbers are texts, as in `processors.state`."""
 _SAFE_DIGITS: Final[i64] = 18
@@ -74,14 +75,14 @@ class WrittenFact:
             self.time, self.offset, self.received = int(told), int(at), int(arrived)
         except ValueError:
             return False
-        self.message = _number_of(message) or message_key(message.decode())
+        self.message = _number_of(message) or message.decode()
         self.session = _number_of(session) or session.decode()
         return version == _VERSION
 
     def read_bytes(self, key: bytes, value: bytes) -> bool:
         """Read a record byte by byte."""
-        first = _find_colon(key, 0)
-        second = _find_colon(key, first + 1) if first >= 0 else first
+        first = _find(key, 0, _COLON)
+        second = _find(key, first + 1, _COLON) if first >= 0 else first
         if second < 0:
             return False
         self.rank = _RANKS.get(key[second + 1 :], -1)
@@ -94,8 +95,8 @@ class WrittenFact:
         if time < 0 or offset < 0 or received < 0:
             return False
         begin = self._at
-        middle = _find_colon(value, begin)
-        if middle < 0 or _has_mark(value, middle + 1):
+        middle = _find(value, begin, _COLON)
+        if middle < 0 or _find(value, middle + 1, _COLON) != _NOWHERE:
             return False
         self.time, self.offset, self.received = time, offset, received
         self.org, self.channel = key[:first], value[begin:middle]
@@ -106,43 +107,24 @@ class WrittenFact:
     def _number(self, data: bytes) -> i64:
         """Read a number that a comma ends, and go behind that; -1 where there is none, or not one of 64 bits."""
         begin = self._at
-        at = begin
-        size: i64 = len(data)
-        found: i64 = 0
-        while at < size:
-            byte: i64 = data[at]
-            if byte == _COMMA:
-                self._at = at + 1
-                return found if 0 < at - begin <= _SAFE_DIGITS else -1
-            if byte < _ZERO or byte > _NINE:
-                return -1
-            found = found * 10 + byte - _ZERO
-            at += 1
-        return -1
+        end = _find(data, begin, _COMMA)
+        if not 0 < end - begin <= _SAFE_DIGITS:
+            return -1
+        self._at = end + 1
+        return _number_of_64_bits(data, begin, end)
 
 
-def _find_colon(data: bytes, at: i64) -> i64:
-    """Return where the next colon is; -1 where there is none, or a percent sign before it: ids are quoted then."""
+def _find(data: bytes, at: i64, wanted: i64) -> i64:
+    """Return where the next such byte is, else _NOWHERE, or _QUOTED where a percent sign comes before it."""
     size: i64 = len(data)
     while at < size:
         byte: i64 = data[at]
-        if byte == _COLON:
+        if byte == wanted:
             return at
         if byte == _PERCENT:
-            return -1
+            return _QUOTED
         at += 1
-    return -1
-
-
-def _has_mark(data: bytes, at: i64) -> bool:
-    """Tell whether a colon or a percent sign comes."""
-    size: i64 = len(data)
-    while at < size:
-        byte: i64 = data[at]
-        if byte == _COLON or byte == _PERCENT:  # noqa: PLR1714, SIM109 -- a tuple would have to be made
-            return True
-        at += 1
-    return False
+    return _NOWHERE
 
 
 def _digits(data: bytes, at: i64, end: i64) -> int:

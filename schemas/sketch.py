@@ -37,7 +37,7 @@ def merge(target: Sketch, other: Mapping[int, int]) -> None:
 def quantile(sketch: Mapping[int, int], q: float) -> float | None:
     """Return the lower q-quantile in ms (of n values the one of rank floor(q * (n - 1))), None when there are none."""
     total = sum(sketch.values())
-    return _at_rank(sketch, int(q * (total - 1))) if total else None
+    return _at_rank(sketch, sorted(sketch), int(q * (total - 1))) if total else None
 
 
 def p50_and_p95(sketch: Mapping[int, int]) -> tuple[float | None, float | None]:
@@ -48,12 +48,13 @@ def p50_and_p95(sketch: Mapping[int, int]) -> tuple[float | None, float | None]:
     if len(sketch) == 1:
         only = value_of(next(iter(sketch)))
         return only, only
-    return _at_rank(sketch, int(0.5 * (total - 1))), _at_rank(sketch, int(0.95 * (total - 1)))
+    buckets = sorted(sketch)
+    return _at_rank(sketch, buckets, int(0.5 * (total - 1))), _at_rank(sketch, buckets, int(0.95 * (total - 1)))
 
 
-def _at_rank(sketch: Mapping[int, int], rank: int) -> float:
+def _at_rank(sketch: Mapping[int, int], buckets: list[int], rank: int) -> float:
     seen = 0
-    for bucket in sorted(sketch):
+    for bucket in buckets:
         seen += sketch[bucket]
         if seen > rank:
             return value_of(bucket)
