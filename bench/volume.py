@@ -2,7 +2,8 @@
 
 `python -m bench.volume`: `receipts processor` with everything on. On one broker SENT receipts alone, until it knows the
 last of MESSAGES; CPU time is taken of the last SAMPLE records before each of them. Then, each on a broker of its own,
-RECORDS receipts of live traffic on each number of PARTITIONS and of CHANNELS, in turns, ROUNDS times.
+RECORDS receipts of live traffic on each number of PARTITIONS and of CHANNELS, in turns, ROUNDS times. Those are quiet
+channels: the more there are, the fewer receipts a channel's minute has. Busy ones share BUSY_RECORDS of one minute.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import psutil
 from bench.output import Result
 from bench.processor import committed, cpu_of, filled, live, roles, started
 from core.clock import now_ms
-from sandbox.simulator import events
+from sandbox.simulator import Traffic, events
 from sandbox.simulator.traffic import Event
 from schemas.events import STATUS_EVENT
 from schemas.times import to_iso
@@ -31,7 +32,9 @@ SAMPLE = 300_000
 PARTITIONS = (1, 4, 32)
 CHANNELS = ((1, 10), (5, 200), (10, 1000))
 """Orgs, and channels of each."""
-RECORDS = 200_000
+RECORDS, SPAN_MS = 400_000, 20 * 60_000
+BUSY_RECORDS, BUSY_SPAN_MS = 900_000, 96_000
+"""So many messages begin in the span; the first of their receipts, so many as are used, come in two thirds of it."""
 ROUNDS = 2
 POLL_S = 0.1
 FIRST_ID = 50007000000000000
@@ -62,16 +65,24 @@ async def measure() -> list[Cost]:
     for _ in range(ROUNDS):
         found += [await _live("partitions", size, partitions=size) for size in PARTITIONS]
         found += [await _live("channels", orgs * each, orgs=orgs, channels=each) for orgs, each in CHANNELS]
+        found += [await _busy(orgs, each) for orgs, each in CHANNELS]
     return found
 
 
 async def _live(of: str, size: int, *, partitions: int = 4, orgs: int = 3, channels: int = 4) -> Cost:
     """Let the processor take live traffic on so many partitions and channels."""
-    async with filled(events(live(RECORDS, orgs=orgs, channels=channels)), RECORDS, partitions) as (
-        environ,
-        kafka,
-        loaded,
-    ):
+    traffic = live(RECORDS, orgs=orgs, channels=channels, span_ms=SPAN_MS)
+    return await _taken(of, size, traffic, RECORDS, partitions)
+
+
+async def _busy(orgs: int, channels: int) -> Cost:
+    """Let the processor take a minute's traffic as dense as one machine sustains, on so many channels."""
+    traffic = live(BUSY_RECORDS, orgs=orgs, channels=channels, span_ms=BUSY_SPAN_MS)
+    return await _taken("busy channels", orgs * channels, traffic, BUSY_RECORDS, 4)
+
+
+async def _taken(of: str, size: int, traffic: Traffic, records: int, partitions: int) -> Cost:
+    async with filled(events(traffic), records, partitions) as (environ, kafka, loaded):
         took = await roles(1, environ, kafka, loaded)
     return Cost(of, size, took["cpu_seconds"] / took["records"] * 1e6, took["records"] / took["seconds"], took["bytes"])
 
@@ -124,7 +135,7 @@ def report(found: list[Cost]) -> str:
             spread = f"({ratios[0]:.2f}-{ratios[-1]:.2f})" if len(ratios) > 1 else ""
             us, rate = median(cost.us for cost in rounds), median(cost.rate for cost in rounds)
             lines.append(
-                f"{size:>12,} {of:<12} {us:>6.1f} CPU us a record  {median(ratios):>5.2f} of the smallest {spread:<12} "
+                f"{size:>12,} {of:<13} {us:>6.1f} CPU us a record  {median(ratios):>5.2f} of the smallest {spread:<12} "
                 f"{rate:>8,.0f} records/s  {rounds[-1].bytes / 2**20:>6,.0f} MiB"
             )
     return "\n".join(lines)
