@@ -43,6 +43,7 @@ class Whole:
     def __init__(self, records: list[Any]) -> None:
         self.records = records
         self.offset: int = records[-1].offset
+        """What aiokafka goes by: a batch that ends before the position is passed over."""
 
     def since(self, offset: int) -> list[Any]:
         """Return the records from an offset on: a fetch may begin in the middle of a batch."""
@@ -51,42 +52,56 @@ class Whole:
         return [record for record in self.records if record.offset >= offset]
 
 
+class _Batch:
+    """A batch of aiokafka's; each of the classes below gives its records in another way."""
+
+    def __init__(self, batch: Any) -> None:
+        self._batch = batch
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._batch, name)
+
+
+class QuickBatch(_Batch):
+    """Its records, as `core.kafka_reader` reads them from the batch's bytes."""
+
+    def __init__(self, batch: Any, data: bytes) -> None:
+        super().__init__(batch)
+        self._data = data
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(records_of(self._data))
+
+
+class WholeBatch(_Batch):
+    """All its records as one Whole; none where compaction has left nothing."""
+
+    def __iter__(self) -> Iterator[Whole]:
+        records = list(self._batch)
+        return iter([Whole(records)] if records else [])
+
+
 class Batches(MemoryRecords):  # type: ignore[misc]  # aiokafka is untyped
     """The batches of a fetch; `core.kafka_reader` reads their records where it is compiled."""
+
+    whole = False
+    """Whether each batch comes in one piece."""
 
     def __init__(self, data: bytes) -> None:
         super().__init__(data)
         self._data = data
         self._at = 0
-        self.whole = False
-        """Whether each batch comes in one piece."""
 
     def next_batch(self) -> Any:
         """Return the next batch; a transaction's marker is read as ever."""
         batch = super().next_batch()
         start = self._at
         self._at += length_of(self._data, start)
-        is_ours = COMPILED and type(batch) is DefaultRecordBatch
-        if batch.is_control_batch or not (is_ours or self.whole):
+        if batch.is_control_batch:
             return batch
-        return Batch(batch, self._data[start : self._at] if is_ours else None, whole=self.whole)
-
-
-class Batch:
-    """A batch of aiokafka's, but for its records."""
-
-    def __init__(self, batch: Any, data: bytes | None, *, whole: bool) -> None:
-        self._batch = batch
-        self._data = data
-        self._whole = whole
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._batch, name)
-
-    def __iter__(self) -> Iterator[Any]:
-        records = list(self._batch) if self._data is None else records_of(self._data)
-        # Compaction may have left nothing of a batch.
-        return iter([Whole(records)] if self._whole and records else records)
+        if COMPILED and type(batch) is DefaultRecordBatch:
+            batch = QuickBatch(batch, self._data[start : self._at])
+        return WholeBatch(batch) if self.whole else batch
 
 
 class PartitionRecords(fetcher.PartitionRecords):  # type: ignore[misc]
@@ -94,16 +109,14 @@ class PartitionRecords(fetcher.PartitionRecords):  # type: ignore[misc]
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self.is_whole = self._key_deserializer is as_it_is
-        if self.is_whole:
-            self._records.whole = True
+        self.is_whole = self._records.whole = self._key_deserializer is as_it_is
 
     def _consumer_record(self, tp: Any, record: Any) -> Any:
         return record if self.is_whole else super()._consumer_record(tp, record)
 
 
 class FetchResult(fetcher.FetchResult):  # type: ignore[misc]
-    """The same, as a consumer takes it: from whole batches as many records as it asks for."""
+    """What was fetched of a partition, as a consumer asks for it: a marked one takes what it wants of whole batches."""
 
     _partition_records: Any
 
@@ -130,11 +143,12 @@ class FetchResult(fetcher.FetchResult):  # type: ignore[misc]
         if not self.has_more() or not self.check_assignment(self._topic_partition):
             return []
         found: list[Any] = []
-        batches = self._partition_records
+        fetched = self._partition_records
         while len(found) < most:
             if self._taken == len(self._left):
-                position = batches.next_fetch_offset
-                whole = next(batches, None)
+                # Before the next batch is asked for: that moves the position to its own end.
+                position = fetched.next_fetch_offset
+                whole = next(fetched, None)
                 if whole is None:
                     self._update_position()
                     self._partition_records = None
@@ -143,8 +157,9 @@ class FetchResult(fetcher.FetchResult):  # type: ignore[misc]
             taken = self._left[self._taken : self._taken + most - len(found)]
             self._taken += len(taken)
             found += taken
-            # Where the consumer will be, also in the middle of a batch.
-            batches.next_fetch_offset = found[-1].offset + 1
+            # Where the consumer will be, also in the middle of a batch. When the batch is done, aiokafka goes on from
+            # the batch's own end, which may be further: compaction may have taken its last records.
+            fetched.next_fetch_offset = found[-1].offset + 1
         self._update_position()
         return found
 

@@ -66,11 +66,11 @@ class Totals:
             value = record.value or b""
             partial = codec.decode_partial(record.key or b"", value)
             window = partial.key
-            newer = self._store(window, partial)
-            if newer > 0:
+            ahead = self._store(window, partial)
+            if ahead > 0:
                 self._changed[window, partial.raw_partition] = value
             # The very same partial again: a crash may have come between storing and publishing it.
-            if newer >= 0:
+            if ahead >= 0:
                 self._dirty.add(window)
 
     def mark_all(self) -> None:
@@ -98,17 +98,17 @@ class Totals:
                 log(_changelog_key(window, raw_partition), None)
 
     def _store(self, window: WindowKey, partial: PartialRecord) -> int:
-        """Keep a partial if it is newer than the one that is kept; return whether it is: 1, 0 for the very same, -1."""
+        """Keep a partial unless a newer one is kept; return by how many offsets it is ahead of what was kept."""
         raw_partition = partial.raw_partition
         self._watermarks[raw_partition] = max(self._watermarks.get(raw_partition, 0), partial.watermark)
         partials = self._windows.get(window)
         if partials is None:
             partials = self._windows[window] = {}
         known = partials.get(raw_partition)
-        if known is not None and known.last >= partial.last:
-            return 0 if known.last == partial.last else -1
-        partials[raw_partition] = partial
-        return 1
+        ahead = partial.last - known.last if known is not None else partial.last + 1
+        if ahead > 0:
+            partials[raw_partition] = partial
+        return ahead
 
     def _closed(self) -> list[WindowKey]:
         """Return the windows of which no raw partition can tell anything new."""

@@ -15,6 +15,7 @@ from processors import codec, rules
 from processors.expiry import MessageKey
 
 _VERSION: Final = b"%d" % codec.VERSION
+_BEGIN: Final = _VERSION + b","
 _PARTS: Final = 3
 """Org, message and status; an alert's key has four."""
 _PERCENT: Final[i64] = ord("%")
@@ -24,7 +25,7 @@ _ZERO: Final[i64] = ord("0")
 _NINE: Final[i64] = ord("9")
 _NOWHERE: Final[i64] = -1
 _QUOTED: Final[i64] = -2
-_DIGITS: Final = 20
+_ID_DIGITS: Final = 20
 """Longer numbers are texts, as in `processors.state`."""
 _SAFE_DIGITS: Final[i64] = 18
 """So many always fit 64 bits."""
@@ -75,8 +76,8 @@ class WrittenFact:
             self.time, self.offset, self.received = int(told), int(at), int(arrived)
         except ValueError:
             return False
-        self.message = _number_of(message) or message.decode()
-        self.session = _number_of(session) or session.decode()
+        self.message = _id_of(message) or message.decode()
+        self.session = _id_of(session) or session.decode()
         return version == _VERSION
 
     def read_bytes(self, key: bytes, value: bytes) -> bool:
@@ -88,10 +89,10 @@ class WrittenFact:
         self.rank = _RANKS.get(key[second + 1 :], -1)
         if self.rank < 0:
             return False
-        self._at = 0
-        if self._number(value) != codec.VERSION:
+        if not value.startswith(_BEGIN):
             return False
-        time, offset, received = self._number(value), self._number(value), self._number(value)
+        self._at = len(_BEGIN)
+        time, offset, received = self._field(value), self._field(value), self._field(value)
         if time < 0 or offset < 0 or received < 0:
             return False
         begin = self._at
@@ -100,18 +101,18 @@ class WrittenFact:
             return False
         self.time, self.offset, self.received = time, offset, received
         self.org, self.channel = key[:first], value[begin:middle]
-        self.message = _digits(key, first + 1, second) or key[first + 1 : second].decode()
-        self.session = _digits(value, middle + 1, len(value)) or value[middle + 1 :].decode()
+        self.message = _id_within(key, first + 1, second) or key[first + 1 : second].decode()
+        self.session = _id_within(value, middle + 1, len(value)) or value[middle + 1 :].decode()
         return True
 
-    def _number(self, data: bytes) -> i64:
-        """Read a number that a comma ends, and go behind that; -1 where there is none, or not one of 64 bits."""
+    def _field(self, data: bytes) -> i64:
+        """Read a number that a comma ends, and go behind that; -1 and no further where there is none of 64 bits."""
         begin = self._at
         end = _find(data, begin, _COMMA)
         if not 0 < end - begin <= _SAFE_DIGITS:
             return -1
         self._at = end + 1
-        return _number_of_64_bits(data, begin, end)
+        return _digits(data, begin, end)
 
 
 def _find(data: bytes, at: i64, wanted: i64) -> i64:
@@ -127,21 +128,21 @@ def _find(data: bytes, at: i64, wanted: i64) -> i64:
     return _NOWHERE
 
 
-def _digits(data: bytes, at: i64, end: i64) -> int:
+def _id_within(data: bytes, at: i64, end: i64) -> int:
     """Return an id as a number that gives the same text again; 0 where it is none, or a long one."""
     size = end - at
-    if size < 1 or size > _DIGITS or data[at] == _ZERO:
+    if size < 1 or size > _ID_DIGITS or data[at] == _ZERO:
         return 0
     middle = end - _SAFE_DIGITS if size > _SAFE_DIGITS else at
     # As numbers of any size: together they may have more than 64 bits.
-    high: int = _number_of_64_bits(data, at, middle)
-    low: int = _number_of_64_bits(data, middle, end)
+    high: int = _digits(data, at, middle)
+    low: int = _digits(data, middle, end)
     if high < 0 or low < 0:
         return 0
     return high * _SAFE + low if high else low
 
 
-def _number_of_64_bits(data: bytes, at: i64, end: i64) -> i64:
+def _digits(data: bytes, at: i64, end: i64) -> i64:
     """Return up to 18 digits as a number, none as 0; -1 where there is anything else."""
     found: i64 = 0
     while at < end:
@@ -153,6 +154,6 @@ def _number_of_64_bits(data: bytes, at: i64, end: i64) -> i64:
     return found
 
 
-def _number_of(text: bytes) -> int:
+def _id_of(text: bytes) -> int:
     """Return an id as a number that gives the same text again; 0 where it is none, or a long one."""
-    return int(text) if text.isdigit() and text[0] != _ZERO and len(text) <= _DIGITS else 0
+    return int(text) if text.isdigit() and text[0] != _ZERO and len(text) <= _ID_DIGITS else 0

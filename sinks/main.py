@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError
 from core import failpoints, logs, metrics, ops
 from core.clickhouse import connect
 from core.kafka import client_options, consumer_options, create_topics, unavailable
+from core.kafka_groups import use_fenced_commits
 from core.kafka_records import as_it_is, use_plain_records
 from core.settings import Settings
 from core.tracing import tracing
@@ -42,6 +43,7 @@ def run(settings: Settings) -> None:
     Raises BrokerUnavailableError when Kafka is away at the start. ClickHouse may be away: Kafka is the buffer.
     """
     failpoints.arm(settings.failpoint)
+    use_fenced_commits()
     use_plain_records()
     gc.set_threshold(200_000, 50, 1000)
     uvloop.run(_run(settings))

@@ -12,6 +12,7 @@ from faust.types import TP
 
 from core import logs
 from core.clock import now_ms
+from core.kafka_groups import use_fenced_commits
 from core.kafka_records import use_plain_records, use_quick_lz4
 from processors.batched.consumer import BatchConsumer
 from processors.batched.lane import Lane, Step
@@ -38,6 +39,7 @@ class BatchApp(faust.App):
 
         `rack`: where this process is, to fetch from a replica there; '' is nowhere.
         """
+        use_fenced_commits()
         use_plain_records()
         use_quick_lz4()
         self.idempotence = idempotence

@@ -19,6 +19,7 @@ from core.clickhouse import ClickHouse, connect
 from core.clock import iso, now_ms
 from core.errors import ConfigError
 from core.kafka import client_options, consumer_options, create_topics, unavailable
+from core.kafka_groups import use_fenced_commits
 from core.settings import Settings
 from schemas import topics
 from schemas.alert_rules import RulesFile
@@ -51,6 +52,7 @@ def run(settings: Settings) -> None:
     Raises ConfigError for destinations or rules that are wrong, BrokerUnavailableError when Kafka is away at the start.
     """
     failpoints.arm(settings.failpoint)
+    use_fenced_commits()
     destinations, rules = config.load(settings), load_rules(settings.rules_file)
     uvloop.run(_run(settings, destinations, rules))
 

@@ -12,9 +12,18 @@ from aiokafka.codec import lz4_decode
 from aiokafka.consumer import fetcher
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record._crecords import default_records
+from aiokafka.record.util import calc_crc32c
 
 from core import kafka_records
-from core.kafka_records import as_it_is, quick_lz4, use_plain_records, use_quick_lz4
+from core.kafka_records import (
+    Batches,
+    FetchResult,
+    PartitionRecords,
+    as_it_is,
+    quick_lz4,
+    use_plain_records,
+    use_quick_lz4,
+)
 from schemas import topics
 
 Theirs: Any = kafka_records.PartitionRecords.__bases__[0]
@@ -85,6 +94,60 @@ async def test_every_record_comes_once_whatever_is_asked_for_at_a_time(kafka: st
         assert len((await consumer.getmany(part, timeout_ms=5000, max_records=3))[part]) == 3
         consumer.seek(part, first.offset)
         assert (await consumer.getone(part)).value == b"0"
+
+
+class Held:
+    """A partition as its consumer holds it: where it stands."""
+
+    active, paused = True, False
+
+    def __init__(self, position: int) -> None:
+        self.position = position
+
+    def state_value(self, _: TopicPartition) -> Held:
+        return self
+
+    def consumed_to(self, position: int) -> None:
+        self.position = position
+
+
+def compacted(base: int, kept: tuple[int, ...], last: int) -> bytes:
+    """Return a batch that had the offsets `base` to `last`, of which compaction has left some."""
+    builder = BatchBuilder(1 << 20, 0, is_transactional=False)._builder
+    for offset in kept or (base,):
+        builder.append(offset - base, 1, b"key", b"%d" % offset, [])
+    batch = bytearray(builder.build())
+    if not kept:
+        del batch[61:]
+        batch[57:61] = bytes(4)
+    batch[0:8], batch[23:27] = base.to_bytes(8), (last - base).to_bytes(4)
+    batch[8:12] = (len(batch) - 12).to_bytes(4)
+    batch[17:21] = calc_crc32c(bytes(batch[21:])).to_bytes(4)
+    return bytes(batch)
+
+
+@pytest.mark.parametrize("begin", range(12))
+@pytest.mark.parametrize("most", [1, 2, 4, None])
+@pytest.mark.parametrize("marked", [True, False])
+def test_what_compaction_has_left_comes_once(begin: int, most: int | None, *, marked: bool) -> None:
+    part, held = TopicPartition("t", 0), Held(begin)
+    batches = {6: compacted(0, (0, 1, 4), 6), 9: compacted(7, (), 9), 11: compacted(10, (10, 11), 11)}
+    # A broker begins with the batch that has the offset.
+    data = b"".join(batch for last, batch in batches.items() if last >= begin)
+    mark = as_it_is if marked else None
+    fetched = PartitionRecords(part, Batches(data), [], begin, mark, None, True, fetcher.READ_COMMITTED)
+    result = FetchResult(part, assignment=held, partition_records=fetched, backoff=0)
+    found: list[int] = []
+    for turn in range(20):
+        records = [result.getone()] if most == 1 and turn % 2 else result.getall(most)
+        records = [record for record in records if record is not None]
+        assert most is None or len(records) <= most
+        found += [record.offset for record in records]
+        if not result.has_more():
+            break
+        assert held.position == found[-1] + 1
+    assert found == [offset for offset in (0, 1, 4, 10, 11) if offset >= begin]
+    assert held.position == 12
 
 
 def test_batches_are_compressed_by_the_hook(monkeypatch: pytest.MonkeyPatch) -> None:

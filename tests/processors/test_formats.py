@@ -29,7 +29,7 @@ def test_what_this_release_wrote_it_reads() -> None:
     assert orjson.loads(PARTIAL)[0] == codec.VERSION
 
 
-@pytest.mark.parametrize("version", [b"0", b"1", b"3", b"20", b"x", b"", b"\xff", b"+2"])
+@pytest.mark.parametrize("version", [b"0", b"1", b"3", b"20", b"x", b"", b"\xff", b"+2", b"02"])
 @pytest.mark.parametrize(
     ("decode", "key", "value"),
     [(codec.decode_fact, FACT_KEY, FACT), (codec.decode_partial, codec.window_key(*WINDOW), PARTIAL)],
