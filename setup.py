@@ -10,6 +10,7 @@ from setuptools import Extension, setup
 COMPILED = (
     "core/clock.py",
     "core/kafka_reader.py",
+    "core/kafka_writer.py",
     "ingest/admission.py",
     "ingest/body.py",
     "ingest/delivery.py",

@@ -21,12 +21,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 import orjson
-from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from bench.output import Result, write
 from core import logs
 from core.kafka import partition_of
-from core.kafka_records import use_quick_lz4
+from core.kafka_writer import Batch, encode_headers
 from core.settings import parse
 from processors.app import retention_of
 from processors.codec import WATERMARK_KEY
@@ -54,7 +53,6 @@ BATCH = 50
 ROWS = 50_000
 SMALL, INSERTS = 100, 25
 """Rows and number of the inserts of which each one's own cost is taken, for each table."""
-NONE, LZ4 = 0, 3
 BYTES = "bytes a record"
 
 
@@ -161,14 +159,14 @@ def _headers(event: Any, number: int) -> list[tuple[str, bytes]]:
 # --- Kafka ----------------------------------------------------------------------------------------------------------
 
 
-def packed(records: Sequence[Record], compression: int, size: int = BATCH) -> float:
+def packed(records: Sequence[Record], size: int = BATCH, *, lz4: bool = True) -> float:
     """Return the bytes a record takes in Kafka's log, in batches of `size`."""
     total = 0
     for first in range(0, len(records), size):
-        builder = DefaultRecordBatchBuilder(2, compression, 0, 1, 0, 0, 1 << 24)
-        for offset, record in enumerate(records[first : first + size]):
-            builder.append(offset, record.timestamp, record.key, record.value, record.headers)
-        total += len(builder.build())
+        batch = Batch(1 << 24, lz4=lz4)
+        for record in records[first : first + size]:
+            batch.append(record.timestamp, record.key, record.value, encode_headers(record.headers))
+        total += len(batch._build())  # noqa: SLF001 -- as the producer does
     return total / max(1, len(records))
 
 
@@ -182,18 +180,18 @@ def compacted(log: Log, topic: str) -> int:
 def kafka(log: Log, messages: int) -> Iterator[Result]:
     """Yield the bytes of a record of each topic, and how many records there are a message."""
     raw = log.of(topics.RAW)
-    yield Result("im.events.raw, uncompressed", [packed(raw, NONE)], BYTES)
-    yield Result("im.events.raw, uncompressed, one a batch", [packed(raw, NONE, 1)], BYTES)
-    yield Result("im.events.raw, lz4", [packed(raw, LZ4)], BYTES)
+    yield Result("im.events.raw, uncompressed", [packed(raw, lz4=False)], BYTES)
+    yield Result("im.events.raw, uncompressed, one a batch", [packed(raw, 1, lz4=False)], BYTES)
+    yield Result("im.events.raw, lz4", [packed(raw)], BYTES)
     minutes = {(row["org_id"], row["message_id"], row["updated_time"][:16]) for row in _transitions(log)}
     yield Result("minutes with a status", [len(minutes) / messages], "a message")
     for topic in (topics.TRANSITIONS, topics.WINDOWS, topics.ALERTS, topics.PARTIALS):
-        yield Result(f"{topic}, lz4", [packed(log.of(topic), LZ4)], BYTES)
+        yield Result(f"{topic}, lz4", [packed(log.of(topic))], BYTES)
         yield Result(topic, [len(log.of(topic)) / messages], "records a message")
     for table in (topics.MESSAGES_TABLE, topics.PARTIALS_TABLE, topics.TOTALS_TABLE):
         topic = topics.changelog(table)
         records = [record for record in log.of(topic) if record.key != WATERMARK_KEY]
-        yield Result(f"{topic}, lz4", [packed(records, LZ4)], BYTES)
+        yield Result(f"{topic}, lz4", [packed(records)], BYTES)
         yield Result(topic, [len(records) / messages], "records a message")
         yield Result(f"{topic}, compacted", [compacted(log, topic) / messages], "records a message")
 
@@ -236,10 +234,10 @@ def processor(pipeline: Pipeline, folder: Path) -> Iterator[Result]:
     published = log.of(topics.PARTIALS)
     totals.process(published)
     totals.checkpoint(log)
-    packed(log.of(topics.changelog(topics.PARTIALS_TABLE)), LZ4)
-    packed(published, LZ4)
-    packed(log.of(topics.changelog(topics.TOTALS_TABLE)), LZ4)
-    packed(log.of(topics.WINDOWS), LZ4)
+    packed(log.of(topics.changelog(topics.PARTIALS_TABLE)))
+    packed(published)
+    packed(log.of(topics.changelog(topics.TOTALS_TABLE)))
+    packed(log.of(topics.WINDOWS))
     took = time.process_time() - begun
     yield Result("window partial, both steps and four records", [took * 1e6 / len(published)], "CPU us")
 
@@ -342,7 +340,6 @@ async def _small_inserts(own: InProcess, lines: dict[str, list[bytes]]) -> float
 
 async def measure(messages: int = MESSAGES) -> list[Result]:
     """Return every number; each once, for the same traffic gives the same bytes."""
-    use_quick_lz4()
     pipeline = Pipeline()
     counted = pipeline.run(Traffic(now_ms=NOW_MS, messages=messages, span_ms=SPAN_MS))
     receipts, early = counted["IM_Message_Status"], counted["early"]

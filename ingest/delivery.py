@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from core.kafka_writer import Headers
 from core.tracing import TRACEPARENT
 from ingest.body import Accepted, Parked, Split
 from schemas import topics
-
-Headers = list[tuple[str, bytes]]
-"""Kafka record headers, in order."""
 
 WEBHOOK = "webhook"
 SIMULATOR = "simulator"

@@ -15,9 +15,9 @@ from aiokafka.errors import KafkaError
 
 from core.errors import BrokerUnavailableError
 from core.kafka import client_options, create_topics, unavailable
+from core.kafka_writer import Batch
 from core.logs import get
 from core.settings import Settings
-from ingest.records import Batch
 from schemas import topics
 
 log = get(__name__)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from core.kafka_writer import Headers
 from ingest.body import Accepted, Parked, Split
-from ingest.delivery import Delivery, Headers, dead_headers
+from ingest.delivery import Delivery, dead_headers
 from ingest.link import Limits
 
 ROOM = 512

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+from core.kafka_writer import Headers
 from ingest.body import Group
-from ingest.delivery import SPOOL, Delivery, Headers
+from ingest.delivery import SPOOL, Delivery
 from schemas import topics
 
 _Header = tuple[str, bytes]

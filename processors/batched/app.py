@@ -13,7 +13,7 @@ from faust.types import TP
 from core import logs
 from core.clock import now_ms
 from core.kafka_groups import use_fenced_commits
-from core.kafka_records import use_plain_records, use_quick_lz4
+from core.kafka_records import use_plain_records
 from processors.batched.consumer import BatchConsumer
 from processors.batched.lane import Lane, Step
 from processors.batched.outbox import Outbox
@@ -41,7 +41,6 @@ class BatchApp(faust.App):
         """
         use_fenced_commits()
         use_plain_records()
-        use_quick_lz4()
         self.idempotence = idempotence
         self.rack = rack
         super().__init__(*args, **kwargs)
@@ -96,12 +95,16 @@ class BatchApp(faust.App):
             lane = self._lanes[tp] = Lane(
                 make_step(tp.partition),
                 every=every,
-                new_outbox=lambda: Outbox(producer._producer, now_ms()),  # noqa: SLF001
-                send=lambda outbox: outbox.send(self._wrote),
+                new_outbox=self._outbox,
+                send=lambda outbox: outbox.send(producer._producer, self._wrote),  # noqa: SLF001
                 ack=self.batches.ack,
                 fail=self._fail,
             )
         return lane
+
+    def _outbox(self) -> Outbox:
+        lz4 = self.conf.producer_compression_type == "lz4"
+        return Outbox(now_ms(), self.conf.producer_max_batch_size, lz4=lz4)
 
     def _wrote(self, topic: str, partition: int, base: int, count: int) -> None:
         table = self._changelogs.get(topic)

@@ -1,4 +1,4 @@
-"""What plain records and quick compression rely on in aiokafka: fails loudly when a new release moves it."""
+"""What plain records rely on in aiokafka: fails loudly when a new release moves it."""
 
 from __future__ import annotations
 
@@ -8,22 +8,12 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.codec import lz4_decode
 from aiokafka.consumer import fetcher
 from aiokafka.producer.message_accumulator import BatchBuilder
-from aiokafka.record._crecords import default_records
 from aiokafka.record.util import calc_crc32c
 
 from core import kafka_records
-from core.kafka_records import (
-    Batches,
-    FetchResult,
-    PartitionRecords,
-    as_it_is,
-    quick_lz4,
-    use_plain_records,
-    use_quick_lz4,
-)
+from core.kafka_records import Batches, FetchResult, PartitionRecords, as_it_is, use_plain_records
 from schemas import topics
 
 Theirs: Any = kafka_records.PartitionRecords.__bases__[0]
@@ -148,21 +138,3 @@ def test_what_compaction_has_left_comes_once(begin: int, most: int | None, *, ma
         assert held.position == found[-1] + 1
     assert found == [offset for offset in (0, 1, 4, 10, 11) if offset >= begin]
     assert held.position == 12
-
-
-def test_batches_are_compressed_by_the_hook(monkeypatch: pytest.MonkeyPatch) -> None:
-    frames: list[bytes] = []
-
-    def noted(payload: bytes) -> bytes:
-        frames.append(quick_lz4(payload))
-        return frames[-1]
-
-    monkeypatch.setattr(default_records, "lz4_encode", default_records.lz4_encode)  # as it is again afterwards
-    monkeypatch.setattr(kafka_records, "quick_lz4", noted)
-    use_quick_lz4()
-    text = b"".join(b"%d is not %d; " % (number, number * 7919) for number in range(2000))
-    builder = BatchBuilder(1 << 20, 3, is_transactional=False)
-    builder.append(timestamp=1, key=None, value=text)
-    builder.close()
-    assert bytes(builder._build()).endswith(frames[0])
-    assert text in lz4_decode(frames[0])

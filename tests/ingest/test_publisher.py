@@ -11,11 +11,11 @@ import pytest
 
 from core.errors import BrokerUnavailableError, ConfigError
 from core.kafka_reader import records_of
+from core.kafka_writer import Batch, encode_headers
 from ingest.body import Parked
 from ingest.delivery import Delivery, build
 from ingest.link import Limits, Link
 from ingest.publisher import FAILED, LARGE_BYTES, STORED, Late, Publisher
-from ingest.records import Batch, encode_headers
 from tests.ingest.making import split_of
 from tests.ingest.waiting import until
 

@@ -13,8 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from core.kafka_reader import OVERHEAD
-from ingest.delivery import Headers
-from ingest.records import Batch, encode_headers, varint
+from core.kafka_writer import Batch, Headers, encode_headers, varint
 
 LIMIT = 100_000
 LZ4 = 3
@@ -25,12 +24,13 @@ headers = st.lists(st.tuples(st.sampled_from(["org", "type", "é", ""]), st.bina
 records = st.tuples(
     st.integers(-300_000, 300_000).map(lambda shift: 1_760_000_000_000 + shift),
     st.none() | st.binary(max_size=300),
-    st.one_of(st.binary(max_size=300), st.integers(16_300, 16_500).map(bytes)),
+    st.one_of(st.none(), st.binary(max_size=300), st.integers(16_300, 16_500).map(bytes)),
     headers,
 )
+Drawn = list[tuple[int, bytes | None, bytes | None, Headers]]
 
 
-def theirs(drawn: list[tuple[int, bytes | None, bytes, Headers]]) -> BatchBuilder:
+def theirs(drawn: Drawn) -> BatchBuilder:
     builder = BatchBuilder(LIMIT, 0)
     for stamp, key, value, found in drawn:
         if builder.append(timestamp=stamp, key=key, value=value, headers=found) is None:
@@ -38,7 +38,7 @@ def theirs(drawn: list[tuple[int, bytes | None, bytes, Headers]]) -> BatchBuilde
     return builder
 
 
-def ours(drawn: list[tuple[int, bytes | None, bytes, Headers]], *, lz4: bool) -> Batch:
+def ours(drawn: Drawn, *, lz4: bool) -> Batch:
     batch = Batch(LIMIT, lz4=lz4)
     for stamp, key, value, found in drawn:
         if not batch.append(stamp, key, value, encode_headers(found)):
@@ -48,7 +48,7 @@ def ours(drawn: list[tuple[int, bytes | None, bytes, Headers]], *, lz4: bool) ->
 
 @example(drawn=[(1, None, bytes(16_300), [])] * 6 + [(2, None, bytes(16_300), [])])  # the last one does not fit
 @given(drawn=st.lists(records, min_size=1, max_size=12))
-def test_any_batch_has_the_bytes_of_the_producers_own(drawn: list[tuple[int, bytes | None, bytes, Headers]]) -> None:
+def test_any_batch_has_the_bytes_of_the_producers_own(drawn: Drawn) -> None:
     expected, found = theirs(drawn), ours(drawn, lz4=False)
     assert found.record_count() == expected.record_count()
     assert found.size() == expected.size()
@@ -59,7 +59,7 @@ def test_any_batch_has_the_bytes_of_the_producers_own(drawn: list[tuple[int, byt
 
 
 @given(drawn=st.lists(records, min_size=1, max_size=12))
-def test_a_compressed_batch_has_the_same_records(drawn: list[tuple[int, bytes | None, bytes, Headers]]) -> None:
+def test_a_compressed_batch_has_the_same_records(drawn: Drawn) -> None:
     plain, found = ours(drawn, lz4=False)._build(), ours(drawn, lz4=True)._build()
     assert len(found) <= len(plain), "what gains nothing is not compressed"
     if found != plain:
@@ -76,7 +76,7 @@ def read(batch: bytes) -> list[Any]:
 
 
 def test_a_batch_of_very_many_records_has_the_bytes_of_the_producers_own() -> None:
-    drawn: list[tuple[int, bytes | None, bytes, Headers]] = [(5, None, b"", [])] * 20_000
+    drawn: Drawn = [(5, None, b"", [])] * 20_000
     limit = 10**6
     builder, batch = BatchBuilder(limit, 0), Batch(limit, lz4=False)
     for stamp, key, value, found in drawn:
