@@ -22,6 +22,8 @@ from processors.batched.transport import BatchTransport
 
 log = logs.get(__name__)
 
+BUFFERED = 8
+"""Fetched batches of a topic that may wait for their step: reading is faster than deciding."""
 TICK_S = 0.1
 """How often a step is asked whether it wants a checkpoint although no record came."""
 EXIT_FAILED = 70
@@ -41,6 +43,8 @@ class BatchApp(faust.App):
         """
         use_fenced_commits()
         use_plain_records()
+        # A topic's own `maxsize` never reaches the queue of an agent.
+        kwargs.setdefault("stream_buffer_maxsize", BUFFERED)
         self.idempotence = idempotence
         self.rack = rack
         super().__init__(*args, **kwargs)
@@ -56,12 +60,9 @@ class BatchApp(faust.App):
         self._changelogs[table.changelog_topic_name] = table
         return table
 
-    def step(self, topic: str, make_step: MakeStep, *, every: float, buffered: int = 8) -> None:
-        """Run a step on every assigned partition of a topic.
-
-        `every`: least seconds between two checkpoints of a partition; `buffered`: fetches that may wait.
-        """
-        source = self.topic(topic, key_type=bytes, value_type=bytes, maxsize=buffered)
+    def step(self, topic: str, make_step: MakeStep, *, every: float) -> None:
+        """Run a step on every assigned partition of a topic; `every`: least seconds between two of its checkpoints."""
+        source = self.topic(topic, key_type=bytes, value_type=bytes)
 
         async def run(stream: Any) -> None:
             stream.enable_acks = False

@@ -11,10 +11,13 @@ from uuid import uuid4
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from faust.types import TP
 
 from core.clock import now_ms
 from core.kafka import TopicSpec, create_topics
 from processors.batched import BatchApp, BatchTable, Outbox
+from processors.batched.app import BUFFERED
+from processors.batched.messages import RecordBatch
 
 pytestmark = pytest.mark.stack
 
@@ -76,7 +79,7 @@ class Lab:
             self.recovered.append((partition, record.offset))
 
     @asynccontextmanager
-    async def running(self, standbys: int = 0, commit_every: float = 0.2) -> AsyncIterator[BatchApp]:
+    async def running(self, standbys: int = 0, commit_every: float = 0.2, fetch: int = 500) -> AsyncIterator[BatchApp]:
         app = BatchApp(
             self.name,
             broker=f"kafka://{self.kafka}",
@@ -90,6 +93,7 @@ class Lab:
             topic_allow_declare=False,
             table_standby_replicas=standbys,
             consumer_auto_offset_reset="earliest",
+            broker_max_poll_records=fetch,
             broker_session_timeout=6.0,
             broker_rebalance_timeout=6.0,
             broker_heartbeat_interval=1.0,
@@ -182,6 +186,30 @@ async def test_a_quiet_partition_tells_until_when_it_was_seen(lab: Lab) -> None:
         written = now_ms()
         await until(lambda: all(moment > written for moment, _ in lab.through.values()))
         assert lab.through[0][1] == len(lab.seen) == 1
+
+
+async def test_what_waits_for_a_slow_step_is_bounded(lab: Lab) -> None:
+    part = TP(lab.source, 0)
+    async with lab.running(fetch=10) as app:
+        await until(lambda: part in app.batches.lag())
+        go, accept = asyncio.Event(), app.batches.accept
+
+        async def held(batch: RecordBatch) -> Sequence[Any]:
+            await go.wait()
+            return await accept(batch)
+
+        app.batches.accept = held  # type: ignore[method-assign]
+        producer = AIOKafkaProducer(bootstrap_servers=lab.kafka)
+        async with producer:
+            await asyncio.gather(*[await producer.send(lab.source, b"%d" % at, partition=0) for at in range(1000)])
+        # One batch with the step, those that wait, and one that is being handed over.
+        most = (BUFFERED + 2) * 10
+        await until(lambda: app.batches._cursors[part].fetched >= BUFFERED * 10)
+        await asyncio.sleep(1)
+        assert app.batches._cursors[part].fetched <= most
+        go.set()
+        await until(lambda: len(lab.seen) == 1000)
+    assert lab.seen == [(0, offset) for offset in range(1000)]
 
 
 async def test_a_restart_goes_on_where_the_commit_stands_with_its_state(lab: Lab) -> None:
