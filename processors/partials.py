@@ -73,13 +73,19 @@ class Partials:
     def count(
         self, channel: Channel, at: Moment, rank: int | None, outcome: Applied | Duplicate, watermark: int
     ) -> None:
-        """Count a status record in the window of its time, and the latencies that it completes in theirs."""
-        time, received = at.time, at.received
-        late = is_late(time, received, self._retention)
-        own = self.window(channel, received if late else time, at.offset, watermark)
+        """Count a status record in the window of its time, and the latencies that it completes in theirs.
+
+        One that is late counts as such in the window of its received time.
+        """
+        late = is_late(at.time, at.received, self._retention)
+        own = self.window(channel, at.received if late else at.time, at.offset, watermark)
         if late:
             self.late += 1
-        self._count(own, channel, at, rank, outcome, watermark, late=late)
+            if own is not None:
+                own.counts[LATE] += 1
+        elif own is not None:
+            _count_outcome(own.counts, rank, outcome)
+        self._complete(own, channel, at, outcome, watermark)
 
     def count_usual(self, place: Place, at: Moment, rank: int, outcome: Applied | Duplicate, watermark: int) -> None:
         """Do what `count` does, in fewer steps where all of it belongs into one window."""
@@ -88,30 +94,22 @@ class Partials:
             self.count((place.org_id, place.channel_id), at, rank, outcome, watermark)
             return
         start = time - time % MINUTE_MS
-        partial: Partial | None = place.partial
+        own: Partial | None = place.partial
         if place.start != start or place.stamp != self.stamp or offset <= place.partial.last:
-            partial = self.window((place.org_id, place.channel_id), time, offset, watermark)
-            if partial is not None:
-                place.partial, place.start, place.stamp = partial, start, self.stamp
-        if partial is not None and _count_here(partial, rank, outcome):
-            partial.last = offset
-        else:
-            self._count(partial, (place.org_id, place.channel_id), at, rank, outcome, watermark, late=False)
-
-    def _count(  # noqa: PLR0917 -- once a record
-        self,
-        own: Partial | None,
-        channel: Channel,
-        at: Moment,
-        rank: int | None,
-        outcome: Applied | Duplicate,
-        watermark: int,
-        *,
-        late: bool,
-    ) -> None:
-        """Count a record in its own window, where that is one, and the latencies that it completes in theirs."""
+            own = self.window((place.org_id, place.channel_id), time, offset, watermark)
+            if own is not None:
+                place.partial, place.start, place.stamp = own, start, self.stamp
+        if own is not None and _count_here(own, rank, outcome):
+            own.last = offset
+            return
         if own is not None:
-            _count_outcome(own.counts, rank, outcome, late=late)
+            _count_outcome(own.counts, rank, outcome)
+        self._complete(own, (place.org_id, place.channel_id), at, outcome, watermark)
+
+    def _complete(
+        self, own: Partial | None, channel: Channel, at: Moment, outcome: Applied | Duplicate, watermark: int
+    ) -> None:
+        """Count the latencies that a record completes; then only is its own window done with it: it may be theirs."""
         if isinstance(outcome, Applied) and outcome.completes:
             self._measure(channel, at, outcome, watermark)
         if own is not None:
@@ -198,11 +196,9 @@ def _count_here(partial: Partial, rank: int, outcome: Applied | Duplicate) -> bo
     return True
 
 
-def _count_outcome(counts: list[int], rank: int | None, outcome: Applied | Duplicate, *, late: bool) -> None:
-    """Count a record in the window of its own minute (or of its received minute, when it is late)."""
-    if late:
-        counts[LATE] += 1
-    elif isinstance(outcome, Applied):
+def _count_outcome(counts: list[int], rank: int | None, outcome: Applied | Duplicate) -> None:
+    """Count a record that is not late in the window of its own minute."""
+    if isinstance(outcome, Applied):
         counts[OTHER if rank is None else rank] += 1
         counts[OUT_OF_ORDER] += outcome.out_of_order
         counts[CONTRADICTIONS] += outcome.contradiction
