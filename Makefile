@@ -11,7 +11,7 @@ RUN_COMPILED := PYTHONSAFEPATH=1 PYTHONPATH=$(CURDIR)/$(COMPILED):$(CURDIR)
 # Tests of what is compiled; tests/test_compiled.py sees to it that they do run compiled.
 COMPILED_TESTS := tests/test_compiled.py tests/core/test_kafka_reader.py tests/core/test_kafka_records.py tests/processors \
   tests/schemas/test_times.py tests/schemas/test_sketch.py tests/schemas/test_keys.py tests/schemas/test_events.py \
-  tests/ingest/test_body.py tests/ingest/test_records.py tests/ingest/test_publisher.py tests/ingest/test_http.py \
+  tests/ingest/test_body.py tests/core/test_kafka_writer.py tests/ingest/test_publisher.py tests/ingest/test_http.py \
   tests/sinks/test_rows.py tests/sinks/test_worker.py tests/end_to_end/test_engines.py
 
 .PHONY: help setup compiled demo up test exact fuzz check bench soak torture pages site lock clean
