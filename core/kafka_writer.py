@@ -156,3 +156,24 @@ class Batch:
         times = (self._first, self._latest)
         rest = BODY.pack(attributes, self._count - 1, *times, *self._producer, self._count) + records
         return HEAD.pack(0, HEAD_COUNTED + len(rest), _NO_EPOCH, _MAGIC, calc_crc32c(rest)) + rest
+
+
+class Run:
+    """The batches of one partition, one after the other as they fill."""
+
+    __slots__ = ("_limit", "_lz4", "batches")
+
+    def __init__(self, limit: int, *, lz4: bool) -> None:
+        """Begin with none; each is to have at most `limit` bytes before compression."""
+        self._limit = limit
+        self._lz4 = lz4
+        self.batches: list[Batch] = []
+
+    def append(self, stamp: int, key: bytes | None, value: bytes | None, headers: bytes) -> None:
+        """Add a record with encoded headers; `stamp` is in epoch milliseconds."""
+        if self.batches and self.batches[-1].append(stamp, key, value, headers):
+            return
+        batch = Batch(self._limit, lz4=self._lz4)
+        self.batches.append(batch)
+        if not batch.append(stamp, key, value, headers):
+            raise AssertionError("an empty batch refused its first record")

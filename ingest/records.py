@@ -5,25 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from core.kafka import partition_of
-from core.kafka_writer import Batch, Headers, encode_headers
+from core.kafka_writer import Batch, Headers, Run, encode_headers
 from ingest.body import Accepted
 
 
 class Batches:
     """The batches of one topic that are produced together, by partition."""
 
-    __slots__ = ("_limit", "_lz4", "_runs")
+    __slots__ = ("_runs",)
 
     def __init__(self, partitions: int, limit: int, *, lz4: bool) -> None:
         """Begin with none; each is to have at most `limit` bytes before compression."""
-        self._limit = limit
-        self._lz4 = lz4
-        self._runs: list[list[Batch]] = [[] for _ in range(partitions)]
+        self._runs = [Run(limit, lz4=lz4) for _ in range(partitions)]
 
     def __iter__(self) -> Iterator[tuple[int, Batch]]:
         """Yield each batch with its partition."""
-        for partition, runs in enumerate(self._runs):
-            for batch in runs:
+        for partition, run in enumerate(self._runs):
+            for batch in run.batches:
                 yield partition, batch
 
     def add_events(self, stamp: int, events: list[Accepted]) -> None:
@@ -32,17 +30,8 @@ class Batches:
         for key, value, group in events:
             if group is not last:
                 last, headers = group, encode_headers(group.headers)
-            self._add(partition_of(key, len(self._runs)), stamp, key, value, headers)
+            self._runs[partition_of(key, len(self._runs))].append(stamp, key, value, headers)
 
     def add_letter(self, stamp: int, value: bytes, headers: Headers) -> None:
         """Add a dead letter: without a key, to the partition of its text."""
-        self._add(partition_of(value, len(self._runs)), stamp, None, value, encode_headers(headers))
-
-    def _add(self, partition: int, stamp: int, key: bytes | None, value: bytes, headers: bytes) -> None:
-        runs = self._runs[partition]
-        if runs and runs[-1].append(stamp, key, value, headers):
-            return
-        batch = Batch(self._limit, lz4=self._lz4)
-        if not batch.append(stamp, key, value, headers):
-            raise AssertionError("an empty batch refused its first record")
-        runs.append(batch)
+        self._runs[partition_of(value, len(self._runs))].append(stamp, None, value, encode_headers(headers))

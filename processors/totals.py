@@ -98,14 +98,14 @@ class Totals:
                 log(_changelog_key(window, raw_partition), None)
 
     def _store(self, window: WindowKey, partial: PartialRecord) -> int:
-        """Keep a partial unless a newer one is kept; return by how many offsets it is ahead of what was kept."""
+        """Keep a partial that is ahead of the one that is kept; return by how many offsets, 1 where none is kept."""
         raw_partition = partial.raw_partition
         self._watermarks[raw_partition] = max(self._watermarks.get(raw_partition, 0), partial.watermark)
         partials = self._windows.get(window)
         if partials is None:
             partials = self._windows[window] = {}
         known = partials.get(raw_partition)
-        ahead = partial.last - known.last if known is not None else partial.last + 1
+        ahead = 1 if known is None else partial.last - known.last
         if ahead > 0:
             partials[raw_partition] = partial
         return ahead

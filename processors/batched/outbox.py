@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from core import failpoints
-from core.kafka_writer import NO_HEADERS, Batch, Headers, encode_headers
+from core.kafka_writer import NO_HEADERS, Batch, Headers, Run, encode_headers
 
 _NONE: Headers = []
 Wrote = Callable[[str, int, int, int], None]
@@ -17,22 +17,20 @@ Wrote = Callable[[str, int, int, int], None]
 class _Grower:
     """Record batches of one topic and partition."""
 
-    __slots__ = ("_batch", "_limit", "_lz4", "_now", "batches")
+    __slots__ = ("_now", "_run")
 
-    def __init__(self, now: int, limit: int, *, lz4: bool) -> None:
+    def __init__(self, now: int, run: Run) -> None:
         self._now = now
-        self._limit = limit
-        self._lz4 = lz4
-        self._batch = Batch(limit, lz4=lz4)
-        self.batches = [self._batch]
+        self._run = run
+
+    @property
+    def batches(self) -> list[Batch]:
+        """The batches so far."""
+        return self._run.batches
 
     def append(self, key: bytes | None, value: bytes | None, headers: Headers = _NONE) -> None:
         """Append a record; a value of None is a tombstone."""
-        encoded = encode_headers(headers) if headers else NO_HEADERS
-        if not self._batch.append(self._now, key, value, encoded):
-            self._batch = Batch(self._limit, lz4=self._lz4)
-            self.batches.append(self._batch)
-            self._batch.append(self._now, key, value, encoded)
+        self._run.append(self._now, key, value, encode_headers(headers) if headers else NO_HEADERS)
 
 
 class Outbox:
@@ -49,7 +47,7 @@ class Outbox:
         """Return what appends to a partition of a topic."""
         grower = self._growers.get((topic, partition))
         if grower is None:
-            grower = self._growers[topic, partition] = _Grower(self._now, self._limit, lz4=self._lz4)
+            grower = self._growers[topic, partition] = _Grower(self._now, Run(self._limit, lz4=self._lz4))
         return grower.append
 
     async def send(self, producer: Any, wrote: Wrote) -> None:
@@ -59,7 +57,7 @@ class Outbox:
         """
         async with asyncio.TaskGroup() as group:
             for (topic, partition), grower in self._growers.items():
-                if grower.batches[0].record_count():
+                if grower.batches:
                     group.create_task(_send(producer, topic, partition, grower.batches, wrote))
 
 

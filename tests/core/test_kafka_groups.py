@@ -14,6 +14,7 @@ from aiokafka.errors import CommitFailedError
 
 from core.kafka_groups import GroupCoordinator, use_fenced_commits
 from schemas import topics
+from tests.ingest.waiting import until
 
 PART = TopicPartition(topics.ALERTS, 0)
 
@@ -88,8 +89,7 @@ async def _member(kafka: str, group: str, listener: Leaving | None = None) -> An
     await member.start()
     member.subscribe([topics.ALERTS], listener=listener)
     await member.getmany(timeout_ms=0)
-    while PART not in member.assignment():
-        await asyncio.sleep(0.05)
+    await until(lambda: PART in member.assignment())
     return member
 
 
