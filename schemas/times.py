@@ -11,10 +11,12 @@ LATEST_MS: Final = 9_000_000_000_000
 
 _ISO: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.(\d+))?(Z|[+-]\d\d:?\d\d)")
 _CACHE_LIMIT: Final = 50_000
-_minutes: Final[dict[str, int]] = {}
-"""Epoch ms of `2025-10-09T07:27:`: receipts come minutes at a time."""
-_SECONDS: Final = {f"{second:02d}.": second * 1000 for second in range(60)}
-_MILLIS: Final = {f"{ms:03d}Z": ms for ms in range(1000)}
+_seconds: Final[dict[str, int]] = {}
+"""Epoch ms of `2025-10-09T07:27:19.`: receipts come many in a second."""
+_FRACTIONS: Final[dict[str, int]] = {
+    f"{part:0{digits}d}Z": part * 10 ** (3 - digits) for digits in (1, 2, 3) for part in range(10**digits)
+}
+"""Milliseconds of `394Z`, and of `39Z`: Zoho leaves zeros away at the end."""
 _SECONDS_TEXT: Final = tuple(f"{second:02d}." for second in range(60))
 _MILLIS_TEXT: Final = tuple(f"{ms:03d}Z" for ms in range(1000))
 
@@ -26,11 +28,13 @@ def parse_iso(text: object) -> int | None:
     """
     if not isinstance(text, str):
         return None
-    try:
-        # The form that Zoho sends, in a minute seen before. Whatever else `text` is has no place in these tables.
-        return _minutes[text[:17]] + _SECONDS[text[17:20]] + _MILLIS[text[20:]]
-    except KeyError:
-        return _parse_any(text)
+    # The form that Zoho sends, in a second seen before. Whatever else `text` is has no place in these tables.
+    second = _seconds.get(text[:20])
+    if second is not None:
+        fraction = _FRACTIONS.get(text[20:])
+        if fraction is not None:
+            return second + fraction
+    return _parse_any(text)
 
 
 def _parse_any(text: str) -> int | None:
@@ -44,16 +48,12 @@ def _parse_any(text: str) -> int | None:
     ms = int(moment.timestamp()) * 1000 + int(((match[1] or "") + "000")[:3])
     if not 0 <= ms <= LATEST_MS:
         return None
-    # The minute of the last moment itself is not cached: the rest of it is out of range.
-    if match[2] == "Z" and ms <= LATEST_MS - 60_000:
-        _remember(text[:17])
+    # The last second itself is not remembered: the rest of it is out of range.
+    if match[1] and match[2] == "Z" and ms <= LATEST_MS - 1000:
+        if len(_seconds) >= _CACHE_LIMIT:
+            _seconds.clear()
+        _seconds[text[:20]] = ms - ms % 1000
     return ms
-
-
-def _remember(minute: str) -> None:
-    if len(_minutes) >= _CACHE_LIMIT:
-        _minutes.clear()
-    _minutes[minute] = int(datetime.fromisoformat(minute + "00+00:00").timestamp()) * 1000
 
 
 def parse_epoch(value: object) -> int | None:
