@@ -29,7 +29,7 @@ from processors.changelog import Kept
 from processors.deadlines import Deadlines, Tag
 from processors.expiry import MessageKey
 from processors.outputs import Publish
-from processors.places import Place
+from processors.places import Place, Plans
 from processors.ports import Append
 from processors.state import message_key
 from processors.windows import Moment
@@ -123,6 +123,8 @@ class Alerts:
         self._abilities = abilities
         self._ladder = ladder
         self._deadlines = Deadlines(self._exact)
+        self._plans: dict[str, Plans] = {}
+        """By org."""
         self._kept: dict[tuple[str, str], dict[MessageKey, int]] = {}
         """Stages by org and rule name, and by message."""
         self._unpublished: dict[bytes, tuple[Alert, ...]] = {}
@@ -200,8 +202,7 @@ class Alerts:
                 if self._applies(rule, told, fact):
                     publish(self._row(rule, told, fact, "expired"))
             elif above < 0 and _concerns(rule.rule.orgs, told.org_id):
-                tag = (rule.number, told.org_id, told.channel_id)
-                self._deadlines.add(max(due, received), tag, told.key, told.session_id)
+                self._add(rule, told, due)
 
     def _resolve(self, told: Told, known: int, log: Append) -> None:
         for rule in self._below[told.rank]:
@@ -290,30 +291,34 @@ class Alerts:
         for rule in self._of_rank[told.rank]:
             due = told.time + rule.after
             if told.received <= due + EXPIRED_AFTER_MS and _concerns(rule.rule.orgs, told.org_id):
-                tag = (rule.number, told.org_id, told.channel_id)
-                self._deadlines.add(max(due, told.received), tag, told.key, told.session_id)
+                self._add(rule, told, due)
 
     def plan_again(
         self, place: Place, message: tuple[MessageKey, int | str | None], rank: int, time: int, received: int
     ) -> None:
         """Plan the deadlines of a fact; whether they still hold is asked when they come due. As `restore_fact`."""
         key, session = message
-        plans = place.plans[rank]
+        plans = place.plans
         if plans is None:
-            plans = place.plans[rank] = self._plans(place, rank)
-        for after, number in plans:
+            plans = place.plans = self._plans_of(place.org_id)
+            place.number = self._deadlines.channel_of(place.org_id, place.channel_id)
+        for after, rule in plans[rank]:
             due = time + after
             if received <= due + EXPIRED_AFTER_MS:
-                self._deadlines.add_numbered(due if due > received else received, number, key, session)  # noqa: FURB136 -- a call less
+                self._deadlines.add(due if due > received else received, rule, place.number, key, session)  # noqa: FURB136 -- a call less
 
-    def _plans(self, place: Place, rank: int) -> list[tuple[int, int]]:
-        """Return of each rule on a status of a channel how long after its alert is due (ms), and its tag's number."""
-        org, channel = place.org_id, place.channel_id
-        return [
-            (rule.after, self._deadlines.number_of((rule.number, org, channel)))
-            for rule in self._of_rank[rank]
-            if _concerns(rule.rule.orgs, org)
-        ]
+    def _plans_of(self, org_id: str) -> Plans:
+        plans = self._plans.get(org_id)
+        if plans is None:
+            plans = self._plans[org_id] = [
+                [(rule.after, rule.number) for rule in each if _concerns(rule.rule.orgs, org_id)]
+                for each in self._of_rank
+            ]
+        return plans
+
+    def _add(self, rule: Rule, told: Told, due: int) -> None:
+        channel = self._deadlines.channel_of(told.org_id, told.channel_id)
+        self._deadlines.add(max(due, told.received), rule.number, channel, told.key, told.session_id)
 
     # --- rules that are new -----------------------------------------------------------------------------------------
 

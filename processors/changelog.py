@@ -6,11 +6,10 @@ its fields by which a decoder could read them.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
-from processors.windows import Partial, WindowKey
 from schemas.records import Alert
 
 
@@ -30,8 +29,8 @@ class Fact(msgspec.Struct, frozen=True, gc=False):
     session_id: str
 
 
-class PartialRecord(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """A window partial as the partials topic and the changelogs of both steps hold it."""
+class PartialHead(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What a window partial begins with, as `PartialRecord`: what it counts is skipped."""
 
     version: int
     raw_partition: int
@@ -43,18 +42,15 @@ class PartialRecord(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """Newest received time seen in the raw partition, epoch ms."""
     last: int
     """Raw offset up to which the counts are complete."""
-    counts: list[int]
+
+
+class PartialRecord(PartialHead, array_like=True, frozen=True, gc=False):
+    """A window partial as the partials topic and the changelogs of both steps hold it."""
+
+    counts: Annotated[list[int], msgspec.Meta(min_length=9)]
+    """In the order of `Partial.counts`."""
     sent_to_delivered: dict[int, int]
     delivered_to_read: dict[int, int]
-
-    @property
-    def key(self) -> WindowKey:
-        """The window."""
-        return self.org_id, self.channel_id, self.start
-
-    def partial(self) -> Partial:
-        """Return the counts as a partial that can be counted on."""
-        return Partial(list(self.counts), dict(self.sent_to_delivered), dict(self.delivered_to_read), self.last)
 
 
 class Kept(msgspec.Struct, array_like=True, frozen=True):
@@ -76,6 +72,7 @@ class Rest(msgspec.Struct, array_like=True):
 
 
 decode_partial: Final = msgspec.json.Decoder(PartialRecord).decode
+decode_head: Final = msgspec.json.Decoder(PartialHead).decode
 decode_kept: Final = msgspec.json.Decoder(Kept).decode
 decode_rest: Final = msgspec.json.Decoder(Rest).decode
 decode_abilities: Final = msgspec.json.Decoder(tuple[int, str, int, dict[int, int]]).decode

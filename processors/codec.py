@@ -8,8 +8,8 @@ import msgspec
 
 from core.errors import ReceiptstreamError
 from processors import changelog
-from processors.changelog import Fact, PartialRecord
-from processors.windows import Moment, Partial
+from processors.changelog import Fact, PartialHead, PartialRecord
+from processors.windows import Moment, Partial, Windows
 from schemas import keys
 
 VERSION: Final = 2
@@ -56,22 +56,15 @@ def decode_fact(key: bytes, value: bytes) -> Fact:
         raise unknown("messages", key) from error
 
 
-def window_key(org_id: str, channel_id: str, start: int) -> bytes:
-    """Return the Kafka key of a window partial; `start` in epoch ms."""
-    return keys.join(org_id, channel_id, str(start))
-
-
-def encode_partial(  # noqa: PLR0917 -- a record's fields
-    raw_partition: int, org_id: str, channel_id: str, start: int, partial: Partial, watermark: int
-) -> bytes:
-    """Return the value of a partial."""
+def encode_partial(raw_partition: int, windows: Windows, partial: Partial, watermark: int) -> bytes:
+    """Return the value of a channel's partial."""
     return _encode(
         PartialRecord(
             VERSION,
             raw_partition,
-            org_id,
-            channel_id,
-            start,
+            windows.org_id,
+            windows.channel_id,
+            partial.start,
             watermark,
             partial.last,
             partial.counts,
@@ -79,11 +72,6 @@ def encode_partial(  # noqa: PLR0917 -- a record's fields
             partial.delivered_to_read,
         )
     )
-
-
-def encode_record(record: PartialRecord) -> bytes:
-    """Return the value of a partial that was read before."""
-    return _encode(record)
 
 
 def decode_partial(key: bytes, value: bytes) -> PartialRecord:
@@ -95,6 +83,17 @@ def decode_partial(key: bytes, value: bytes) -> PartialRecord:
     if record.version != VERSION:
         raise unknown("partials", key)
     return record
+
+
+def decode_head(key: bytes, value: bytes) -> PartialHead:
+    """Read whose partial it is and how far it goes: half of the work. Raises UnknownFormatError."""
+    try:
+        head = changelog.decode_head(value)
+    except msgspec.DecodeError as error:
+        raise unknown("partials", key) from error
+    if head.version != VERSION:
+        raise unknown("partials", key)
+    return head
 
 
 WATERMARK_KEY: Final = b"watermark"

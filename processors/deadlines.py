@@ -1,4 +1,4 @@
-"""Pending deadlines: which message is due for which rule, in 18 bytes each.
+"""Pending deadlines: which message is due for which rule, in 19 bytes each.
 
 Far ones lie in buckets of a minute, packed without their exact time: the message state has it, and is asked when the
 minute comes. Near ones stand in a heap. Nothing is ever removed early: who takes a deadline out looks at the message.
@@ -16,14 +16,17 @@ from processors.places import text_of
 
 MINUTE_MS: Final = 60_000
 _WORD: Final = 1 << 64
-_TAGS: Final = 1 << 16
+_CHANNELS: Final = 1 << 16
+_RULES: Final = 1 << 8
 _LARGEST: Final = 10**19
 """Numbers below have no more than 19 digits and fit 64 bits."""
-_PACKED: Final = Struct("<QQH")
-"""A message's key, a session's number (0: none), a tag's number."""
+_PACKED: Final = Struct("<QQHB")
+"""A message's key, a session's number (0: none), a channel's number, a rule's."""
 _pack: Final = _PACKED.pack
 
 
+Channel = tuple[str, str]
+"""Org and channel id."""
 Tag = tuple[int, str, str]
 """What many deadlines share: the number of the rule, org and channel."""
 Deadline = tuple[Tag, MessageKey, str]
@@ -55,39 +58,40 @@ class Deadlines:
         self._near_until = 0
         """Deadlines before this moment stand in the heap."""
         self._count = 0
-        self._tags: list[Tag] = []
-        self._numbers: dict[Tag, int] = {}
+        self._channels: list[Channel] = []
+        self._numbers: dict[Channel, int] = {}
 
     def __len__(self) -> int:
         far = sum(len(minute.packed) // _PACKED.size + len(minute.odd) for minute in self._minutes.values())
         return far + len(self._near)
 
-    def add(self, due: int, tag: Tag, key: MessageKey, session_id: str) -> None:
-        """Remember a deadline; `due` in epoch ms."""
-        self.add_numbered(due, self.number_of(tag), key, session_id)
+    def channel_of(self, org_id: str, channel_id: str) -> int:
+        """Return the number that stands for a channel."""
+        channel = (org_id, channel_id)
+        number = self._numbers.get(channel)
+        if number is None:
+            number = self._numbers[channel] = len(self._channels)
+            self._channels.append(channel)
+        return number
 
-    def number_of(self, tag: Tag) -> int:
-        """Return the number that stands for a tag."""
-        place = self._numbers.get(tag)
-        if place is None:
-            place = self._numbers[tag] = len(self._tags)
-            self._tags.append(tag)
-        return place
-
-    def add_numbered(self, due: int, place: int, key: MessageKey, session: int | str | None) -> None:
-        """Remember a deadline of a numbered tag; the session id as the source wrote it."""
+    def add(self, due: int, rule: int, channel: int, key: MessageKey, session: int | str | None) -> None:
+        """Remember a deadline; `due` in epoch ms, the channel by its number, the session id as the source wrote it."""
         if due < self._near_until:
-            self._push(due, (self._tags[place], key, text_of(session)))
+            self._push(due, (self._tag_of(rule, channel), key, text_of(session)))
             return
         minute = self._minutes.get(due // MINUTE_MS)
         if minute is None:
             minute = self._begin(due // MINUTE_MS)
         # A number's text is its own, so that it need not be made first.
         word = session if type(session) is int and 0 < session < _LARGEST else _word_of(text_of(session))
-        if type(key) is int and key < _WORD and word is not None and place < _TAGS:
-            minute.packed += _pack(key, word, place)
+        if type(key) is int and key < _WORD and word is not None and channel < _CHANNELS and rule < _RULES:
+            minute.packed += _pack(key, word, channel, rule)
         else:
-            minute.odd.append((self._tags[place], key, text_of(session)))
+            minute.odd.append((self._tag_of(rule, channel), key, text_of(session)))
+
+    def _tag_of(self, rule: int, channel: int) -> Tag:
+        org_id, channel_id = self._channels[channel]
+        return rule, org_id, channel_id
 
     def _begin(self, number: int) -> _Minute:
         minute = self._minutes[number] = _Minute()
@@ -113,8 +117,8 @@ class Deadlines:
             self._first = min(self._minutes, default=None)
 
     def _unpack(self, minute: _Minute) -> None:
-        for key, session, place in _PACKED.iter_unpack(minute.packed):
-            self._approach((self._tags[place], key, str(session) if session else ""))
+        for key, session, channel, rule in _PACKED.iter_unpack(minute.packed):
+            self._approach((self._tag_of(rule, channel), key, str(session) if session else ""))
         for deadline in minute.odd:
             self._approach(deadline)
 

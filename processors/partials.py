@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
+from typing import Final
 
 from core.kafka import partition_of
 from processors import codec
 from processors.places import Place
 from processors.ports import Append, Outbox
-from processors.rules import Applied, Duplicate
-from processors.windows import (
-    CONTRADICTIONS,
-    DELIVERED,
-    DUPLICATES,
-    LATE,
-    MINUTE_MS,
-    OTHER,
-    OUT_OF_ORDER,
-    READ,
-    Moment,
-    Partial,
-    is_late,
-)
+from processors.rules import DELIVERED, READ, Applied, Duplicate
+from processors.windows import MINUTE_MS, Moment, Partial, Windows, is_late, minute_of
 from schemas import keys, topics
 
 Channel = tuple[str, str]
 """Org and channel id."""
+OFF_LADDER: Final = -1
+"""The rank of a status that has none."""
 
 
 class Partials:
@@ -33,14 +24,16 @@ class Partials:
 
     def __init__(self, partition: int, partitions: int, window_retention: int, closed_after: int) -> None:
         """Begin empty; `window_retention` says what is late, `closed_after` when a window hears of nothing more, ms."""
-        self.open: dict[tuple[str, str, int], Partial] = {}
-        """By org, channel and start of the minute (epoch ms)."""
-        self.changed: set[tuple[str, str, int]] = set()
-        """To be published at the next checkpoint: counted on, or perhaps lost in a crash before it was published."""
         self.stamp = 0
         """Changes whenever a window that was looked up before must be looked up again."""
         self.late = self.closed = 0
         """Records that were late, or came for a window that is closed, since the start."""
+        self._channels: dict[Channel, Windows] = {}
+        """A channel stays, with or without windows: places remember it."""
+        self._minutes: dict[int, list[Windows]] = {}
+        """The channels that have a window, by its start (epoch ms): closing one does not look at all of them."""
+        self._changed: list[tuple[Windows, Partial]] = []
+        """To be published at the next checkpoint: counted on, or perhaps lost in a crash before it was published."""
         self._retention = window_retention
         self._closed_after = closed_after
         self._partition = partition
@@ -48,7 +41,16 @@ class Partials:
         self._swept = 0
 
     def __len__(self) -> int:
-        return len(self.open)
+        return sum(len(windows.open) for windows in self._channels.values())
+
+    def __iter__(self) -> Iterator[Partial]:
+        for windows in self._channels.values():
+            yield from windows.open.values()
+
+    @property
+    def dirty(self) -> bool:
+        """Whether a checkpoint has something to publish."""
+        return bool(self._changed)
 
     # --- recovery ---------------------------------------------------------------------------------------------------
 
@@ -56,36 +58,40 @@ class Partials:
         """Apply a record of the changelog; None drops the window. Raises UnknownFormatError."""
         if value is None:
             org_id, channel_id, start = keys.split(key)
-            self.open.pop((org_id, channel_id, int(start)), None)
+            self.stamp += 1
+            self._of((org_id, channel_id)).open.pop(int(start), None)
             return
-        self.stamp += 1
         record = codec.decode_partial(key, value)
-        known = self.open.get(record.key)
-        if known is None or known.last < record.last:
-            self.open[record.key] = record.partial()
+        windows = self._of((record.org_id, record.channel_id))
+        partial = windows.open.get(record.start)
+        if partial is None:
+            partial = self._begin(windows, record.start)
+        if partial.last < record.last:
+            partial.restore(record.counts, record.sent_to_delivered, record.delivered_to_read, record.last)
 
     def mark_all(self) -> None:
         """Publish every window again at the next checkpoint."""
-        self.changed.update(self.open)
+        for windows in self._channels.values():
+            for partial in windows.open.values():
+                self._mark(windows, partial)
 
     # --- counting ---------------------------------------------------------------------------------------------------
 
-    def count(
-        self, channel: Channel, at: Moment, rank: int | None, outcome: Applied | Duplicate, watermark: int
-    ) -> None:
+    def count(self, channel: Channel, at: Moment, rank: int, outcome: Applied | Duplicate, watermark: int) -> None:
         """Count a status record in the window of its time, and the latencies that it completes in theirs.
 
-        One that is late counts as such in the window of its received time.
+        One that is late counts as such in the window of its received time. `rank` may be OFF_LADDER.
         """
+        windows = self._of(channel)
         late = is_late(at.time, at.received, self._retention)
-        own = self.window(channel, at.received if late else at.time, at.offset, watermark)
+        own = self._window(windows, at.received if late else at.time, at.offset, watermark)
         if late:
             self.late += 1
             if own is not None:
-                own.counts[LATE] += 1
+                own.late += 1
         elif own is not None:
-            _count_outcome(own.counts, rank, outcome)
-        self._complete(own, channel, at, outcome, watermark)
+            _count_outcome(own, rank, outcome)
+        self._complete(own, windows, at, outcome, watermark)
 
     def count_usual(self, place: Place, at: Moment, rank: int, outcome: Applied | Duplicate, watermark: int) -> None:
         """Do what `count` does, in fewer steps where all of it belongs into one window."""
@@ -93,114 +99,131 @@ class Partials:
         if is_late(time, received, self._retention):
             self.count((place.org_id, place.channel_id), at, rank, outcome, watermark)
             return
-        start = time - time % MINUTE_MS
         own: Partial | None = place.partial
-        if place.start != start or place.stamp != self.stamp or offset <= place.partial.last:
-            own = self.window((place.org_id, place.channel_id), time, offset, watermark)
+        if place.stamp != self.stamp or place.partial.start != minute_of(time) or offset <= place.partial.last:
+            own = self._window(self._windows_of(place), time, offset, watermark)
             if own is not None:
-                place.partial, place.start, place.stamp = own, start, self.stamp
+                place.partial, place.stamp = own, self.stamp
         if own is not None and _count_here(own, rank, outcome):
             own.last = offset
             return
         if own is not None:
-            _count_outcome(own.counts, rank, outcome)
-        self._complete(own, (place.org_id, place.channel_id), at, outcome, watermark)
+            _count_outcome(own, rank, outcome)
+        self._complete(own, self._windows_of(place), at, outcome, watermark)
 
     def _complete(
-        self, own: Partial | None, channel: Channel, at: Moment, outcome: Applied | Duplicate, watermark: int
+        self, own: Partial | None, windows: Windows, at: Moment, outcome: Applied | Duplicate, watermark: int
     ) -> None:
         """Count the latencies that a record completes; then only is its own window done with it: it may be theirs."""
         if isinstance(outcome, Applied) and outcome.completes:
-            self._measure(channel, at, outcome, watermark)
+            self._measure(windows, at, outcome, watermark)
         if own is not None:
             own.last = at.offset
 
-    def _measure(self, channel: Channel, at: Moment, outcome: Applied, watermark: int) -> None:
+    def _measure(self, windows: Windows, at: Moment, outcome: Applied, watermark: int) -> None:
         """Count the latencies that a record completes."""
-        pairs = (
-            (outcome.sent_to_delivered_ms, outcome.delivered_time, True),
-            (outcome.delivered_to_read_ms, outcome.read_time, False),
-        )
-        touched = []
-        for latency, minute, delivery in pairs:
-            if latency is None or is_late(minute, at.received, self._retention):
-                continue
-            window = self.window(channel, minute, at.offset, watermark)
-            if window is not None:
-                window.measure(window.sent_to_delivered if delivery else window.delivered_to_read, latency)
-                touched.append(window)
+        delivered = read = None
+        delivery, reading = outcome.sent_to_delivered_ms, outcome.delivered_to_read_ms
+        if delivery is not None and not is_late(outcome.delivered_time, at.received, self._retention):
+            delivered = self._window(windows, outcome.delivered_time, at.offset, watermark)
+            if delivered is not None:
+                delivered.measure_delivery(delivery)
+        if reading is not None and not is_late(outcome.read_time, at.received, self._retention):
+            read = self._window(windows, outcome.read_time, at.offset, watermark)
+            if read is not None:
+                read.measure_reading(reading)
         # Only now: both latencies may belong to one window.
-        for window in touched:
-            window.last = at.offset
+        for window in (delivered, read):
+            if window is not None:
+                window.last = at.offset
 
-    def window(self, channel: Channel, time: int, offset: int, watermark: int) -> Partial | None:
+    def _window(self, windows: Windows, time: int, offset: int, watermark: int) -> Partial | None:
         """Return the partial to count a record on, or None when it has counted it already or is closed."""
-        org_id, channel_id = channel
-        key = (org_id, channel_id, time - time % MINUTE_MS)
-        partial = self.open.get(key)
+        start = minute_of(time)
+        partial = windows.open.get(start)
         if partial is None:
-            if key[2] < watermark - self._closed_after:
+            if start < watermark - self._closed_after:
                 self.closed += 1
                 return None
-            partial = self.open[key] = Partial()
-        self.changed.add(key)
+            partial = self._begin(windows, start)
+        self._mark(windows, partial)
         return partial if offset > partial.last else None
+
+    def _windows_of(self, place: Place) -> Windows:
+        if place.windows is None:
+            place.windows = self._of((place.org_id, place.channel_id))
+        return place.windows
+
+    def _of(self, channel: Channel) -> Windows:
+        windows = self._channels.get(channel)
+        if windows is None:
+            windows = self._channels[channel] = Windows(*channel)
+        return windows
+
+    def _begin(self, windows: Windows, start: int) -> Partial:
+        partial = windows.open[start] = Partial(start)
+        told = self._minutes.get(start)
+        if told is None:
+            told = self._minutes[start] = []
+        told.append(windows)
+        return partial
+
+    def _mark(self, windows: Windows, partial: Partial) -> None:
+        if not partial.marked:
+            partial.marked = True
+            self._changed.append((windows, partial))
 
     # --- checkpoint -------------------------------------------------------------------------------------------------
 
     def checkpoint(self, outbox: Outbox, log: Append, watermark: int) -> None:
         """Append every changed partial to the changelog and to the second step; drop windows that are closed."""
         publish: dict[int, Append] = {}
-        for key in self.changed:
-            org_id, channel_id, start = key
-            name = codec.window_key(org_id, channel_id, start)
-            value = codec.encode_partial(self._partition, org_id, channel_id, start, self.open[key], watermark)
-            log(name, value)
-            number = partition_of(name, self._partitions)
+        for windows, partial in self._changed:
+            partial.marked = False
+            key = windows.key(partial.start)
+            value = codec.encode_partial(self._partition, windows, partial, watermark)
+            log(key, value)
+            number = partition_of(key, self._partitions)
             if number not in publish:
                 publish[number] = outbox.to(topics.PARTIALS, number)
-            publish[number](name, value)
-        self.changed.clear()
+            publish[number](key, value)
+        self._changed.clear()
         self.stamp += 1
-        for key in self._drop(watermark - self._closed_after):
-            log(codec.window_key(*key), None)
+        self._drop(watermark - self._closed_after, log)
 
-    def _drop(self, limit: int) -> Iterable[tuple[str, str, int]]:
+    def _drop(self, limit: int, log: Append) -> None:
         if limit < self._swept + MINUTE_MS:
-            return ()
+            return
         self._swept = limit
-        closed = [key for key in self.open if key[2] < limit]
-        for key in closed:
-            del self.open[key]
-        return closed
+        for start in [start for start in self._minutes if start < limit]:
+            for windows in self._minutes.pop(start):
+                if windows.open.pop(start, None) is not None:
+                    log(windows.key(start), None)
 
 
 def _count_here(partial: Partial, rank: int, outcome: Applied | Duplicate) -> bool:
     """Count a record and what it completes on its own window; False, and nothing is done, where that is elsewhere."""
-    counts = partial.counts
     if type(outcome) is not Applied:
-        counts[DUPLICATES] += 1
+        partial.duplicates += 1
         return True
     delivery, reading = outcome.sent_to_delivered_ms, outcome.delivered_to_read_ms
     if (delivery is not None and rank != DELIVERED) or (reading is not None and rank != READ):
         return False
-    counts[rank] += 1
-    if outcome.out_of_order:
-        counts[OUT_OF_ORDER] += 1
-    if outcome.contradiction:
-        counts[CONTRADICTIONS] += 1
+    _count_outcome(partial, rank, outcome)
     if delivery is not None:
-        partial.measure(partial.sent_to_delivered, delivery)
+        partial.measure_delivery(delivery)
     elif reading is not None:
-        partial.measure(partial.delivered_to_read, reading)
+        partial.measure_reading(reading)
     return True
 
 
-def _count_outcome(counts: list[int], rank: int | None, outcome: Applied | Duplicate) -> None:
+def _count_outcome(partial: Partial, rank: int, outcome: Applied | Duplicate) -> None:
     """Count a record that is not late in the window of its own minute."""
-    if isinstance(outcome, Applied):
-        counts[OTHER if rank is None else rank] += 1
-        counts[OUT_OF_ORDER] += outcome.out_of_order
-        counts[CONTRADICTIONS] += outcome.contradiction
-    else:
-        counts[DUPLICATES] += 1
+    if type(outcome) is not Applied:
+        partial.duplicates += 1
+        return
+    partial.count(rank)
+    if outcome.out_of_order:
+        partial.out_of_order += 1
+    if outcome.contradiction:
+        partial.contradictions += 1

@@ -20,7 +20,7 @@ from processors.abilities import Abilities
 from processors.alerts import Alerts, Told, encode_alert
 from processors.expiry import MessageKey
 from processors.outputs import Outputs
-from processors.partials import Partials
+from processors.partials import OFF_LADDER, Partials
 from processors.places import Places
 from processors.ports import Outbox, Record
 from processors.reading import Raw, clocks_of, read_headers, transition_row
@@ -236,7 +236,8 @@ class Receipts:
         self._count(event, Moment(time, raw.received, raw.offset), rank, outcome)
 
     def _count(self, event: StatusEvent, at: Moment, rank: int | None, outcome: Applied | Duplicate) -> None:
-        self.partials.count((event.org_id, event.channel_id), at, rank, outcome, self.watermark)
+        channel = (event.org_id, event.channel_id)
+        self.partials.count(channel, at, OFF_LADDER if rank is None else rank, outcome, self.watermark)
 
     def _park(self, record: Record, rejected: Rejected, outbox: Outbox, now: int) -> None:
         self.tally.parked += 1
@@ -273,7 +274,7 @@ class Receipts:
     @property
     def dirty(self) -> bool:
         """Whether a checkpoint has windows to publish."""
-        return bool(self.partials.changed)
+        return self.partials.dirty
 
     def checkpoint(self, outbox: Outbox) -> None:
         """Append every changed partial to its changelog and to the second step; forget what is old enough."""

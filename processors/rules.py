@@ -16,7 +16,9 @@ from mypy_extensions import mypyc_attr
 
 from schemas.events import LADDER
 
-SENT, DELIVERED, READ = range(3)
+SENT: Final = 0
+DELIVERED: Final = 1
+READ: Final = 2
 RANKS: Final = {status: rank for rank, status in enumerate(LADDER)}
 
 OFFSET_BITS: Final = 40

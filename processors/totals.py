@@ -12,11 +12,11 @@ from typing import Final
 
 import msgspec
 
-from processors import codec, windows
-from processors.changelog import PartialRecord
+from processors import codec
+from processors.changelog import PartialHead
 from processors.ports import Outbox, Record
 from processors.receipts import Retention
-from processors.windows import MINUTE_MS, WindowKey
+from processors.windows import MINUTE_MS
 from schemas import keys, sketch, topics
 from schemas.records import ChannelWindow
 from schemas.times import to_iso
@@ -31,9 +31,17 @@ class Totals:
         self.partition = partition
         self._partitions = partitions
         self._retention = retention
-        self._windows: dict[WindowKey, dict[int, PartialRecord]] = {}
-        self._changed: dict[tuple[WindowKey, int], bytes] = {}
-        self._dirty: set[WindowKey] = set()
+        self._windows: dict[bytes, dict[int, bytes]] = {}
+        """By window key: of each raw partition the newest partial, as it was published.
+
+        What it counts is read when it is summed: as bytes it takes a third of the room, and the garbage collector has
+        nothing to walk.
+        """
+        self._minutes: dict[int, list[bytes]] = {}
+        """The windows by their start (epoch ms)."""
+        self._changed: dict[bytes, bytes] = {}
+        """What the changelog does not have yet, by its key."""
+        self._dirty: set[bytes] = set()
         self._watermarks: dict[int, int] = {}
         self._swept = 0
 
@@ -48,13 +56,11 @@ class Totals:
         return bool(self._dirty)
 
     def restore(self, key: bytes, value: bytes | None) -> None:
-        """Apply a record of the totals changelog; None drops a window's partial."""
+        """Apply a record of the totals changelog; None drops a window's partial. Raises UnknownFormatError."""
+        window, _, raw_partition = key.rpartition(b":")
         if value is not None:
-            partial = codec.decode_partial(key, value)
-            self._store(partial.key, partial)
+            self._store(window, codec.decode_head(key, value), value)
             return
-        org_id, channel_id, start, raw_partition = keys.split(key)
-        window = (org_id, channel_id, int(start))
         partials = self._windows.get(window, {})
         partials.pop(int(raw_partition), None)
         if not partials:
@@ -63,12 +69,11 @@ class Totals:
     def process(self, records: Iterable[Record]) -> None:
         """Store the partials that are newer than what is stored, and mark their windows to be published."""
         for record in records:
-            value = record.value or b""
-            partial = codec.decode_partial(record.key or b"", value)
-            window = partial.key
-            ahead = self._store(window, partial)
+            window, value = record.key or b"", record.value or b""
+            head = codec.decode_head(window, value)
+            ahead = self._store(window, head, value)
             if ahead > 0:
-                self._changed[window, partial.raw_partition] = value
+                self._changed[_changelog_key(window, head.raw_partition)] = value
             # The very same partial again: a crash may have come between storing and publishing it.
             if ahead >= 0:
                 self._dirty.add(window)
@@ -77,46 +82,46 @@ class Totals:
         """Write and publish every window again at the next checkpoint."""
         for window, partials in self._windows.items():
             self._dirty.add(window)
-            for raw_partition, record in partials.items():
-                self._changed[window, raw_partition] = codec.encode_record(record)
+            for raw_partition, value in partials.items():
+                self._changed[_changelog_key(window, raw_partition)] = value
 
     def checkpoint(self, outbox: Outbox) -> None:
         """Append every changed partial to the changelog and the total of every marked window; drop what is closed."""
         log = outbox.to(topics.changelog(topics.TOTALS_TABLE), self.partition)
-        for (window, raw_partition), value in self._changed.items():
-            log(_changelog_key(window, raw_partition), value)
+        for key, value in self._changed.items():
+            log(key, value)
         self._changed.clear()
         publish = outbox.to(topics.WINDOWS, self.partition)
         for window in self._dirty:
-            org_id, channel_id, begin = window
-            start = to_iso(begin)
-            total = _total(org_id, channel_id, start, list(self._windows[window].values()))
-            publish(keys.join(org_id, channel_id, start), _encode(total))
+            total = _total(window, self._windows[window])
+            publish(_key_of(total), _encode(total))
         self._dirty.clear()
         for window in self._closed():
-            for raw_partition in self._windows.pop(window):
+            for raw_partition in self._windows.pop(window, {}):
                 log(_changelog_key(window, raw_partition), None)
 
-    def _store(self, window: WindowKey, partial: PartialRecord) -> int:
+    def _store(self, window: bytes, head: PartialHead, value: bytes) -> int:
         """Keep a partial that is ahead of the one that is kept; return by how many offsets, 1 where none is kept."""
-        raw_partition = partial.raw_partition
-        self._watermarks[raw_partition] = max(self._watermarks.get(raw_partition, 0), partial.watermark)
+        raw_partition = head.raw_partition
+        self._watermarks[raw_partition] = max(self._watermarks.get(raw_partition, 0), head.watermark)
         partials = self._windows.get(window)
         if partials is None:
             partials = self._windows[window] = {}
+            self._minutes.setdefault(head.start, []).append(window)
         known = partials.get(raw_partition)
-        ahead = 1 if known is None else partial.last - known.last
+        ahead = 1 if known is None else head.last - codec.decode_head(window, known).last
         if ahead > 0:
-            partials[raw_partition] = partial
+            partials[raw_partition] = value
         return ahead
 
-    def _closed(self) -> list[WindowKey]:
-        """Return the windows of which no raw partition can tell anything new."""
+    def _closed(self) -> list[bytes]:
+        """Take out the windows of which no raw partition can tell anything new."""
         limit = self._closed_before()
         if limit < self._swept + MINUTE_MS:
             return []
         self._swept = limit
-        return [window for window in self._windows if window[2] < limit]
+        minutes = [start for start in self._minutes if start < limit]
+        return [window for start in minutes for window in self._minutes.pop(start)]
 
     def _closed_before(self) -> int:
         if not self._watermarks:
@@ -126,38 +131,47 @@ class Totals:
         return max(slowest - self._retention.closed, max(self._watermarks.values()) - self._retention.state)
 
 
-def _changelog_key(window: WindowKey, raw_partition: int) -> bytes:
-    org_id, channel_id, start = window
-    return keys.join(org_id, channel_id, str(start), str(raw_partition))
+def _changelog_key(window: bytes, raw_partition: int) -> bytes:
+    """Return what `keys.join` makes of org, channel, start and raw partition."""
+    return window + b":%d" % raw_partition
 
 
-def _total(org_id: str, channel_id: str, start: str, partials: list[PartialRecord]) -> ChannelWindow:
-    """Sum a window's newest partials of all raw partitions into what is published; `start` is ISO text."""
+def _key_of(total: ChannelWindow) -> bytes:
+    """Return the key of what is published: org, channel and ISO start as `keys.join` joins them."""
+    start = total.window_start
+    ids = total.org_id + total.channel_id
+    if ids.isascii() and ids.isalnum():  # of the start the colons are quoted, and of these ids nothing
+        return f"{total.org_id}:{total.channel_id}:{start.replace(':', '%3A')}".encode()
+    return keys.join(total.org_id, total.channel_id, start)
+
+
+def _total(window: bytes, kept: dict[int, bytes]) -> ChannelWindow:
+    """Sum a window's partials of all raw partitions into what is published."""
+    partials = [codec.decode_partial(window, value) for value in kept.values()]
     first = partials[0]
     counts, version = first.counts, first.last + 1
     sent_to_delivered, delivered_to_read = first.sent_to_delivered, first.delivered_to_read
-    if len(partials) > 1:
-        sent_to_delivered, delivered_to_read = dict(sent_to_delivered), dict(delivered_to_read)
-        for partial in partials[1:]:
-            counts = list(map(plus, counts, partial.counts))
-            sketch.merge(sent_to_delivered, partial.sent_to_delivered)
-            sketch.merge(delivered_to_read, partial.delivered_to_read)
-            version += partial.last + 1
+    for partial in partials[1:]:
+        counts = list(map(plus, counts, partial.counts))
+        sketch.merge(sent_to_delivered, partial.sent_to_delivered)
+        sketch.merge(delivered_to_read, partial.delivered_to_read)
+        version += partial.last + 1
+    sent, delivered, read, other, duplicates, late, out_of_order, contradictions, negative = counts[:9]
     delivery_p50, delivery_p95 = sketch.p50_and_p95(sent_to_delivered)
     reading_p50, reading_p95 = sketch.p50_and_p95(delivered_to_read)
     return ChannelWindow(
-        org_id,
-        channel_id,
-        start,
-        counts[windows.SENT],
-        counts[windows.DELIVERED],
-        counts[windows.READ],
-        counts[windows.OTHER],
-        counts[windows.DUPLICATES],
-        counts[windows.LATE],
-        counts[windows.OUT_OF_ORDER],
-        counts[windows.CONTRADICTIONS],
-        counts[windows.NEGATIVE],
+        first.org_id,
+        first.channel_id,
+        to_iso(first.start),
+        sent,
+        delivered,
+        read,
+        other,
+        duplicates,
+        late,
+        out_of_order,
+        contradictions,
+        negative,
         delivery_p50,
         delivery_p95,
         reading_p50,

@@ -26,7 +26,7 @@ def test_each_comes_out_once_when_it_is_due_and_not_before(
     for number, (shift, key, session, rule) in enumerate(given_):
         deadline = ((rule, f"org{number}", "7"), key, session)
         exact[deadline] = BASE + shift
-        deadlines.add(BASE + shift, *deadline)
+        deadlines.add(BASE + shift, rule, deadlines.channel_of(f"org{number}", "7"), key, session)
     assert len(deadlines) == len(given_)
     out: list[Deadline] = []
     for shift in [*sorted(clocks), 10**7]:
@@ -45,7 +45,7 @@ def test_each_comes_out_once_when_it_is_due_and_not_before(
 
 def test_one_that_no_longer_holds_is_dropped_when_its_minute_comes() -> None:
     deadlines = Deadlines(lambda _tag, _key: None)
-    deadlines.add(BASE, (0, "1", "7"), 5, "")
+    deadlines.add(BASE, 0, deadlines.channel_of("1", "7"), 5, "")
     assert list(deadlines.due(BASE + 1)) == []
     assert len(deadlines) == 0
 
@@ -53,7 +53,8 @@ def test_one_that_no_longer_holds_is_dropped_when_its_minute_comes() -> None:
 def test_one_that_is_added_late_is_due_at_once() -> None:
     early, late = (((0, "1", "7"), key, "") for key in (1, 2))
     deadlines = Deadlines(lambda _tag, _key: BASE + 5)
-    deadlines.add(BASE + 5, *early)
+    channel = deadlines.channel_of("1", "7")
+    deadlines.add(BASE + 5, 0, channel, 1, "")
     assert list(deadlines.due(BASE + 5)) == [early]
-    deadlines.add(BASE + 1, *late)
+    deadlines.add(BASE + 1, 0, channel, 2, "")
     assert list(deadlines.due(BASE + 5)) == [late]
