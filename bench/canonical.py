@@ -11,7 +11,9 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import tempfile
 import time
+from pathlib import Path
 from typing import Any
 
 import faust
@@ -40,6 +42,7 @@ def build(bootstrap: str, partitions: int, wanted: int, done: asyncio.Event, clo
         topic_disable_leader=True,
         topic_allow_declare=False,
         consumer_auto_offset_reset="earliest",
+        datadir=Path(tempfile.gettempdir()) / NAME,
         producer_linger=0.02,
     )
     raw = app.topic(topics.RAW, key_type=bytes, value_type=bytes)
