@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -16,6 +17,9 @@ VERSION: Final = 2
 _VERSION_TEXT: Final = b"%d" % VERSION
 DISK_FORMAT: Final = b"1"
 """Of the state that is kept on disk beside the changelog. A database without it is of format 1."""
+
+
+_Head = TypeVar("_Head", bound=PartialHead)
 
 
 class UnknownFormatError(ReceiptstreamError):
@@ -76,24 +80,23 @@ def encode_partial(raw_partition: int, windows: Windows, partial: Partial, water
 
 def decode_partial(key: bytes, value: bytes) -> PartialRecord:
     """Read a partial. Raises UnknownFormatError."""
+    return _known(changelog.decode_partial, key, value)
+
+
+def decode_head(key: bytes, value: bytes) -> PartialHead:
+    """Read whose partial it is and how far it goes: half of the work. Raises UnknownFormatError."""
+    return _known(changelog.decode_head, key, value)
+
+
+def _known(decode: Callable[[bytes], _Head], key: bytes, value: bytes) -> _Head:
+    """Read what has the version that this release knows."""
     try:
-        record = changelog.decode_partial(value)
+        record = decode(value)
     except msgspec.DecodeError as error:
         raise unknown("partials", key) from error
     if record.version != VERSION:
         raise unknown("partials", key)
     return record
-
-
-def decode_head(key: bytes, value: bytes) -> PartialHead:
-    """Read whose partial it is and how far it goes: half of the work. Raises UnknownFormatError."""
-    try:
-        head = changelog.decode_head(value)
-    except msgspec.DecodeError as error:
-        raise unknown("partials", key) from error
-    if head.version != VERSION:
-        raise unknown("partials", key)
-    return head
 
 
 WATERMARK_KEY: Final = b"watermark"

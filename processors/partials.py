@@ -47,11 +47,6 @@ class Partials:
         for windows in self._channels.values():
             yield from windows.open.values()
 
-    @property
-    def dirty(self) -> bool:
-        """Whether a checkpoint has something to publish."""
-        return bool(self._changed)
-
     # --- recovery ---------------------------------------------------------------------------------------------------
 
     def restore(self, key: bytes, value: bytes | None) -> None:

@@ -271,11 +271,6 @@ class Receipts:
 
     # --- checkpoint -------------------------------------------------------------------------------------------------
 
-    @property
-    def dirty(self) -> bool:
-        """Whether a checkpoint has windows to publish."""
-        return self.partials.dirty
-
     def checkpoint(self, outbox: Outbox) -> None:
         """Append every changed partial to its changelog and to the second step; forget what is old enough."""
         log = outbox.to(topics.changelog(topics.PARTIALS_TABLE), self.partition)

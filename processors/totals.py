@@ -50,11 +50,6 @@ class Totals:
         """Windows kept."""
         return len(self._windows)
 
-    @property
-    def dirty(self) -> bool:
-        """Whether a checkpoint has totals to publish."""
-        return bool(self._dirty)
-
     def restore(self, key: bytes, value: bytes | None) -> None:
         """Apply a record of the totals changelog; None drops a window's partial. Raises UnknownFormatError."""
         window, _, raw_partition = key.rpartition(b":")
@@ -94,7 +89,7 @@ class Totals:
         publish = outbox.to(topics.WINDOWS, self.partition)
         for window in self._dirty:
             total = _total(window, self._windows[window])
-            publish(_key_of(total), _encode(total))
+            publish(keys.join(total.org_id, total.channel_id, total.window_start), _encode(total))
         self._dirty.clear()
         for window in self._closed():
             for raw_partition in self._windows.pop(window, {}):
@@ -134,15 +129,6 @@ class Totals:
 def _changelog_key(window: bytes, raw_partition: int) -> bytes:
     """Return what `keys.join` makes of org, channel, start and raw partition."""
     return window + b":%d" % raw_partition
-
-
-def _key_of(total: ChannelWindow) -> bytes:
-    """Return the key of what is published: org, channel and ISO start as `keys.join` joins them."""
-    start = total.window_start
-    ids = total.org_id + total.channel_id
-    if ids.isascii() and ids.isalnum():  # of the start the colons are quoted, and of these ids nothing
-        return f"{total.org_id}:{total.channel_id}:{start.replace(':', '%3A')}".encode()
-    return keys.join(total.org_id, total.channel_id, start)
 
 
 def _total(window: bytes, kept: dict[int, bytes]) -> ChannelWindow:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import orjson
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,24 +11,11 @@ from processors.totals import Totals
 from processors.windows import MINUTE_MS, Partial, Windows
 from schemas import keys, topics
 from schemas.times import to_iso
-from tests.processors.world import HOUR, NOW, RETENTION, FakeRecord
+from tests.processors.world import HOUR, NOW, RETENTION, FakeRecord, ListOutbox
 
 START = NOW - NOW % MINUTE_MS
 LOG = topics.changelog(topics.TOTALS_TABLE)
 ids = st.text(max_size=4)
-
-
-class Written:
-    """An outbox that keeps what is appended, by topic."""
-
-    def __init__(self) -> None:
-        self.records: dict[str, list[tuple[bytes | None, bytes | None]]] = {}
-
-    def to(self, topic: str, partition: int) -> Any:
-        """Return what appends to a topic."""
-        assert partition == 0
-        kept = self.records.setdefault(topic, [])
-        return lambda key, value: kept.append((key, value))
 
 
 def published(
@@ -44,10 +29,17 @@ def published(
     return FakeRecord(0, windows.key(start), codec.encode_partial(raw, windows, partial, watermark))
 
 
-def checkpointed(totals: Totals) -> Written:
-    written = Written()
-    totals.checkpoint(written)
-    return written
+Appended = dict[str, list[tuple[bytes | None, bytes | None]]]
+
+
+def checkpointed(totals: Totals) -> Appended:
+    """Return the keys and values that a checkpoint appends, by topic."""
+    outbox = ListOutbox()
+    totals.checkpoint(outbox)
+    appended: Appended = {LOG: [], topics.WINDOWS: []}
+    for topic, _, key, value, _ in outbox.lines:
+        appended[topic].append((key, value))
+    return appended
 
 
 @given(ids, ids)
@@ -55,19 +47,19 @@ def test_keys_are_those_of_their_parts_and_the_changelog_gives_the_same_total_ag
     totals = Totals(0, 2, RETENTION)
     totals.process([published(org, channel, 0, sent=2, last=5), published(org, channel, 1, sent=3, last=9)])
     written = checkpointed(totals)
-    ((key, value),) = written.records[topics.WINDOWS]
+    ((key, value),) = written[topics.WINDOWS]
     assert key == keys.join(org, channel, to_iso(START))
     row = orjson.loads(value or b"")
     assert (row["org_id"], row["channel_id"], row["window_start"]) == (org, channel, to_iso(START))
     assert (row["sent"], row["version"], sum(row["sent_to_delivered_sketch"].values())) == (5, 16, 5)
-    changelog = written.records[LOG]
+    changelog = written[LOG]
     assert [name for name, _ in changelog] == [keys.join(org, channel, str(START), raw) for raw in "01"]
 
     again = Totals(0, 2, RETENTION)
     for name, kept in changelog:
         again.restore(name or b"", kept)
     again.mark_all()
-    assert checkpointed(again).records == written.records
+    assert checkpointed(again) == written
 
 
 def test_the_newest_partial_of_a_raw_partition_holds_and_an_older_one_changes_nothing() -> None:
@@ -75,11 +67,11 @@ def test_the_newest_partial_of_a_raw_partition_holds_and_an_older_one_changes_no
     totals.process([published("1", "2", 0, sent=2, last=5)])
     checkpointed(totals)
     totals.process([published("1", "2", 0, sent=1, last=3)])
-    assert not checkpointed(totals).records[topics.WINDOWS]
+    assert not checkpointed(totals)[topics.WINDOWS]
     totals.process([published("1", "2", 0, sent=2, last=5)])  # the very same again may not have been published
     written = checkpointed(totals)
-    assert not written.records[LOG]
-    assert orjson.loads(written.records[topics.WINDOWS][0][1] or b"")["sent"] == 2
+    assert not written[LOG]
+    assert orjson.loads(written[topics.WINDOWS][0][1] or b"")["sent"] == 2
 
 
 def test_a_window_is_dropped_when_no_raw_partition_can_tell_anything_new_of_it() -> None:
@@ -89,9 +81,9 @@ def test_a_window_is_dropped_when_no_raw_partition_can_tell_anything_new_of_it()
     later = START + RETENTION.closed + 2 * MINUTE_MS
     fresh = later - later % MINUTE_MS
     totals.process([published("1", "3", 0, sent=1, last=2, start=fresh, watermark=later)])
-    assert len(checkpointed(totals).records[LOG]) == 1, "the other partition may still tell of it"
+    assert len(checkpointed(totals)[LOG]) == 1, "the other partition may still tell of it"
     totals.process([published("1", "3", 1, sent=1, last=2, start=fresh, watermark=later)])
-    tombstones = [key for key, value in checkpointed(totals).records[LOG] if value is None]
+    tombstones = [key for key, value in checkpointed(totals)[LOG] if value is None]
     assert tombstones == [keys.join("1", "2", str(START), raw) for raw in "01"]
     assert totals.windows == 1
 
@@ -112,6 +104,6 @@ def test_a_tombstone_of_the_changelog_drops_a_partial() -> None:
         totals.restore(keys.join("1", "2", str(START), str(raw)), record.value)
     totals.restore(keys.join("1", "2", str(START), "0"), None)
     totals.mark_all()
-    assert orjson.loads(checkpointed(totals).records[topics.WINDOWS][0][1] or b"")["sent"] == 3
+    assert orjson.loads(checkpointed(totals)[topics.WINDOWS][0][1] or b"")["sent"] == 3
     totals.restore(keys.join("1", "2", str(START), "1"), None)
     assert totals.windows == 0
