@@ -12,6 +12,7 @@ from faust.types import TP
 
 from core import logs
 from core.clock import now_ms
+from core.kafka_fetches import use_question_times
 from core.kafka_groups import use_fenced_commits
 from core.kafka_records import use_plain_records
 from processors.batched.consumer import BatchConsumer
@@ -42,6 +43,7 @@ class BatchApp(faust.App):
         `rack`: where this process is, to fetch from a replica there; '' is nowhere.
         """
         use_fenced_commits()
+        use_question_times()
         use_plain_records()
         # A topic's own `maxsize` never reaches the queue of an agent.
         kwargs.setdefault("stream_buffer_maxsize", BUFFERED)

@@ -149,7 +149,7 @@ class BatchConsumer(driver.Consumer):
             return {}
         found: dict[TP, int | None] = {}
         for tp, cursor in self._cursors.items():
-            # Asked before the end is: what was fetched in between makes the moment older, never newer.
+            # Read before the end is: what is fetched in between makes the moment older, never newer.
             state = self._fetch_state(tp)
             moment = state.timestamp if state is not None else None
             end: int | None = self.highwater(tp)
