@@ -42,7 +42,7 @@ class PartitionState(subscription_state.TopicPartitionState):  # type: ignore[mi
 
     @timestamp.setter
     def timestamp(self, answered: int | None) -> None:
-        self._timestamp = None if answered is None else _asked.get()
+        self._timestamp = None if answered is None else _asked.get(answered)
 
 
 def use_question_times() -> None:

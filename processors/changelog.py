@@ -39,7 +39,10 @@ class PartialHead(msgspec.Struct, array_like=True, frozen=True, gc=False):
     start: int
     """Start of the minute, epoch ms."""
     watermark: int
-    """Newest received time seen in the raw partition, epoch ms."""
+    """Newest received time in the raw partition up to the checkpoint before, epoch ms; 0 in a process's first one.
+
+    Of a window that is closed by then nothing new follows.
+    """
     last: int
     """Raw offset up to which the counts are complete."""
 

@@ -39,6 +39,8 @@ class Partials:
         self._partition = partition
         self._partitions = partitions
         self._swept = 0
+        self._closing = False
+        """Whether windows that are closed are kept until what was published of them is acknowledged."""
 
     def __len__(self) -> int:
         return sum(len(windows.open) for windows in self._channels.values())
@@ -95,7 +97,13 @@ class Partials:
             self.count((place.org_id, place.channel_id), at, rank, outcome, watermark)
             return
         own: Partial | None = place.partial
-        if place.stamp != self.stamp or place.partial.start != minute_of(time) or offset <= place.partial.last:
+        start = minute_of(time)
+        if (
+            place.stamp != self.stamp
+            or place.partial.start != start
+            or offset <= place.partial.last
+            or start < watermark - self._closed_after
+        ):
             own = self._window(self._windows_of(place), time, offset, watermark)
             if own is not None:
                 place.partial, place.stamp = own, self.stamp
@@ -133,13 +141,17 @@ class Partials:
                 window.last = at.offset
 
     def _window(self, windows: Windows, time: int, offset: int, watermark: int) -> Partial | None:
-        """Return the partial to count a record on, or None when it has counted it already or is closed."""
+        """Return the partial to count a record on, or None when it has counted it already or is closed.
+
+        A closed one counts nothing more, though it may still be kept: what follows from a record must not hang on when
+        the last checkpoint was.
+        """
         start = minute_of(time)
         partial = windows.open.get(start)
+        if start < watermark - self._closed_after and (partial is None or offset > partial.last):
+            self.closed += 1
+            return None
         if partial is None:
-            if start < watermark - self._closed_after:
-                self.closed += 1
-                return None
             partial = self._begin(windows, start)
         self._mark(windows, partial)
         return partial if offset > partial.last else None
@@ -170,13 +182,19 @@ class Partials:
 
     # --- checkpoint -------------------------------------------------------------------------------------------------
 
-    def checkpoint(self, outbox: Outbox, log: Append, watermark: int) -> None:
-        """Append every changed partial to the changelog and to the second step; drop windows that are closed."""
+    def checkpoint(self, outbox: Outbox, log: Append, seen: int, covered: int) -> None:
+        """Append every changed partial to the changelog and to the second step; drop windows that are closed.
+
+        `seen` is the newest received time of what this process has counted, `covered` of what its earlier checkpoints
+        have published: only until then may the second step take windows for complete. A window that is published here
+        is dropped next time: a crash may lose what is published, and not the tombstone.
+        """
+        self._drop(seen - self._closed_after, log)
         publish: dict[int, Append] = {}
         for windows, partial in self._changed:
             partial.marked = False
             key = windows.key(partial.start)
-            value = codec.encode_partial(self._partition, windows, partial, watermark)
+            value = codec.encode_partial(self._partition, windows, partial, covered)
             log(key, value)
             number = partition_of(key, self._partitions)
             if number not in publish:
@@ -184,16 +202,30 @@ class Partials:
             publish[number](key, value)
         self._changed.clear()
         self.stamp += 1
-        self._drop(watermark - self._closed_after, log)
 
     def _drop(self, limit: int, log: Append) -> None:
-        if limit < self._swept + MINUTE_MS:
+        if limit < self._swept + MINUTE_MS and not self._closing:
             return
-        self._swept = limit
-        for start in [start for start in self._minutes if start < limit]:
-            for windows in self._minutes.pop(start):
-                if windows.open.pop(start, None) is not None:
-                    log(windows.key(start), None)
+        self._swept = max(self._swept, limit)
+        self._closing = False
+        for start in [start for start in self._minutes if start < self._swept]:
+            kept = [windows for windows in self._minutes.pop(start) if not self._has_dropped(windows, start, log)]
+            if kept:
+                self._minutes[start] = kept
+                self._closing = True
+
+    def _has_dropped(self, windows: Windows, start: int, log: Append) -> bool:
+        """Drop a window unless it is to be published."""
+        partial = windows.open.get(start)
+        if partial is None:
+            return True
+        if partial.marked:
+            return False
+        log(windows.key(start), None)
+        del windows.open[start]
+        if not windows.open:
+            windows.open.clear()  # an empty dictionary keeps the room that it once had
+        return True
 
 
 def _count_here(partial: Partial, rank: int, outcome: Applied | Duplicate) -> bool:

@@ -78,6 +78,11 @@ class Receipts:
         self._fast = fast
         self.watermark = 0
         """Newest received time seen, epoch ms."""
+        self._seen = self._covered = 0
+        """The same of the records that this process has seen itself, and of those that its checkpoints have covered.
+
+        After a crash both fall behind: windows of what is decided again may have to be published again.
+        """
         self._partitions = partitions
         self._retention = retention
         self.state: State = MemoryState() if state is None else state
@@ -144,9 +149,10 @@ class Receipts:
         for record in records:
             received = self._usual.take(record, out, self.watermark) if self._fast else 0
             received = received or self._general(record, out, outbox, now)
-            if received > self.watermark:
+            if received > self._seen:
                 # A received time in the future is a broken clock; it must not close windows.
-                self.watermark = max(self.watermark, min(received, ceiling))
+                self._seen = max(self._seen, min(received, ceiling))
+                self.watermark = max(self.watermark, self._seen)
         self.state.seal()
 
     @property
@@ -274,7 +280,8 @@ class Receipts:
     def checkpoint(self, outbox: Outbox) -> None:
         """Append every changed partial to its changelog and to the second step; forget what is old enough."""
         log = outbox.to(topics.changelog(topics.PARTIALS_TABLE), self.partition)
-        self.partials.checkpoint(outbox, log, self.watermark)
+        self.partials.checkpoint(outbox, log, self._seen, self._covered)
+        self._covered = self._seen
         self._adopt()
         for name, value in (*self._abilities.changes(), *self.alerts.adoptions().items()):
             log(name, value)

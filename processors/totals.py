@@ -14,7 +14,7 @@ import msgspec
 
 from processors import codec
 from processors.changelog import PartialHead
-from processors.ports import Outbox, Record
+from processors.ports import Append, Outbox, Record
 from processors.receipts import Retention
 from processors.windows import MINUTE_MS
 from schemas import keys, sketch, topics
@@ -44,6 +44,8 @@ class Totals:
         self._dirty: set[bytes] = set()
         self._watermarks: dict[int, int] = {}
         self._swept = 0
+        self._closing = False
+        """Whether windows that are closed are kept until what was published of them is acknowledged."""
 
     @property
     def windows(self) -> int:
@@ -81,19 +83,20 @@ class Totals:
                 self._changed[_changelog_key(window, raw_partition)] = value
 
     def checkpoint(self, outbox: Outbox) -> None:
-        """Append every changed partial to the changelog and the total of every marked window; drop what is closed."""
+        """Append every changed partial to the changelog and the total of every marked window; drop what is closed.
+
+        What is published here is dropped next time: a crash may lose what is published and not the tombstone.
+        """
         log = outbox.to(topics.changelog(topics.TOTALS_TABLE), self.partition)
         for key, value in self._changed.items():
             log(key, value)
         self._changed.clear()
+        self._drop_closed(log)
         publish = outbox.to(topics.WINDOWS, self.partition)
         for window in self._dirty:
             total = _total(window, self._windows[window])
             publish(keys.join(total.org_id, total.channel_id, total.window_start), _encode(total))
         self._dirty.clear()
-        for window in self._closed():
-            for raw_partition in self._windows.pop(window, {}):
-                log(_changelog_key(window, raw_partition), None)
 
     def _store(self, window: bytes, head: PartialHead, value: bytes) -> int:
         """Keep a partial that is ahead of the one that is kept; return by how many offsets, 1 where none is kept."""
@@ -109,14 +112,23 @@ class Totals:
             partials[raw_partition] = value
         return ahead
 
-    def _closed(self) -> list[bytes]:
-        """Take out the windows of which no raw partition can tell anything new."""
+    def _drop_closed(self, log: Append) -> None:
+        """Drop the windows of which no raw partition can tell anything new, but none that is to be published."""
         limit = self._closed_before()
-        if limit < self._swept + MINUTE_MS:
-            return []
-        self._swept = limit
-        minutes = [start for start in self._minutes if start < limit]
-        return [window for start in minutes for window in self._minutes.pop(start)]
+        if limit < self._swept + MINUTE_MS and not self._closing:
+            return
+        self._swept = max(self._swept, limit)
+        self._closing = False
+        for start in [start for start in self._minutes if start < self._swept]:
+            windows = self._minutes.pop(start)
+            for window in windows:
+                if window not in self._dirty:
+                    for raw_partition in self._windows.pop(window, {}):
+                        log(_changelog_key(window, raw_partition), None)
+            kept = [window for window in windows if window in self._dirty]
+            if kept:
+                self._minutes[start] = kept
+                self._closing = True
 
     def _closed_before(self) -> int:
         if not self._watermarks:

@@ -8,8 +8,10 @@ from tempfile import TemporaryDirectory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from processors.receipts import Retention
+from processors.windows import MINUTE_MS
 from schemas import topics
-from tests.processors.world import HELD, NOW, FakeRecord, World, raw, status_event
+from tests.processors.world import HELD, HOUR, NOW, FakeRecord, World, raw, status_event
 
 STATUSES = ["SENT", "DELIVERED", "READ", "FAILED"]
 
@@ -19,6 +21,20 @@ records = st.lists(
         st.integers(1, 4),  # message
         st.integers(-200_000, 60_000),  # ms from NOW
         st.sampled_from([None, "SENT", "DELIVERED", "READ"]),
+        st.sampled_from([7, 8]),  # channel
+    ),
+    max_size=25,
+)
+
+HOURS = Retention(window=2 * HOUR, spool=HOUR, state=10_000 * HOUR)
+"""Windows close after three hours."""
+backlogs = st.lists(
+    st.tuples(
+        st.sampled_from(STATUSES),
+        st.integers(1, 4),  # message
+        st.integers(0, 200),  # minutes since the record before
+        st.integers(0, 80),  # minutes in the spool: more than an hour is too many
+        st.integers(0, 200),  # minutes that the status is old: more than two hours are late
         st.sampled_from([7, 8]),  # channel
     ),
     max_size=25,
@@ -43,6 +59,16 @@ def log_of(drawn: list[tuple[str, int, int, str | None, int]]) -> list[FakeRecor
     ]
 
 
+def backlog_of(drawn: list[tuple[str, int, int, int, int, int]]) -> list[FakeRecord]:
+    log, moment = [], NOW
+    for offset, (status, message, passed, spooled, old, channel) in enumerate(drawn):
+        moment += passed * MINUTE_MS
+        received = moment - spooled * MINUTE_MS
+        event = status_event(status, received - old * MINUTE_MS, message=message, channel=channel)
+        log.append(raw(offset, event, received=received))
+    return log
+
+
 def act(world: World, name: str, count: int, share: float) -> None:
     """Do one thing; a share below one is a crash after that part of what is being written."""
     if name == "process":
@@ -61,6 +87,20 @@ def test_any_batching_and_any_crash_give_the_result_of_an_undisturbed_run(
     drawn: list[tuple[str, int, int, str | None, int]], steps: list[tuple[str, int, float]]
 ) -> None:
     undisturbed, disturbed = World(log_of(drawn)), World(log_of(drawn))
+    undisturbed.finish()
+    for name, count, share in steps:
+        act(disturbed, name, count, share)
+    disturbed.finish()
+    assert disturbed.transitions() == undisturbed.transitions()
+    assert disturbed.windows() == undisturbed.windows()
+
+
+@settings(max_examples=1000, deadline=None)
+@given(backlogs, actions)
+def test_a_backlog_of_days_is_counted_the_same_though_windows_close_meanwhile(
+    drawn: list[tuple[str, int, int, int, int, int]], steps: list[tuple[str, int, float]]
+) -> None:
+    undisturbed, disturbed = (World(backlog_of(drawn), retention=HOURS, now=NOW + 200 * HOUR) for _ in "12")
     undisturbed.finish()
     for name, count, share in steps:
         act(disturbed, name, count, share)

@@ -8,6 +8,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from processors import codec
 from processors.receipts import Retention
 from schemas import topics
 from schemas.times import to_iso
@@ -23,8 +24,9 @@ Begin = Callable[..., World]
 def begin(request: pytest.FixtureRequest, tmp_path: Path) -> Begin:
     """Return what makes a world whose message state is kept in either store."""
 
-    def make(*records: FakeRecord, retention: Retention = RETENTION) -> World:
-        return World(list(records), retention=retention, disk=tmp_path / "db" if request.param == "rocksdb" else None)
+    def make(*records: FakeRecord, retention: Retention = RETENTION, now: int = NOW) -> World:
+        disk = tmp_path / "db" if request.param == "rocksdb" else None
+        return World(list(records), retention=retention, disk=disk, now=now)
 
     return make
 
@@ -203,6 +205,44 @@ def test_a_window_is_dropped_only_when_nothing_can_come_for_it(begin: Begin) -> 
     assert world.receipts.windows == 2  # the first is gone, the third has come
     tombstones = [r for r in world.durable[topics.changelog(topics.PARTIALS_TABLE)] if r.value is None]
     assert len(tombstones) == 1
+
+
+def test_the_second_step_hears_of_a_time_only_when_everything_before_it_is_published(begin: Begin) -> None:
+    times = [NOW, NOW + HOUR, NOW + 2 * HOUR]
+    log = [raw(number, status_event("SENT", at, message=number), received=at) for number, at in enumerate(times)]
+    world = begin(*log, now=times[-1])
+    told: list[list[int]] = []
+
+    def publish() -> None:
+        before = len(world.durable[topics.PARTIALS])
+        world.receipts.mark_all()
+        world.checkpoint()
+        records = world.durable[topics.PARTIALS][before:]
+        told.append([codec.decode_head(record.key or b"", record.value or b"").watermark for record in records])
+
+    world.process(2)
+    publish()
+    world.process(1)
+    publish()
+    publish()
+    assert told == [[0, 0], [times[1]] * 3, [times[2]] * 3]
+    # What is read again after a restart may be new to the second step: the crash may have lost its publication.
+    world.restart()
+    publish()
+    assert told[-1] == [0, 0, 0]
+
+
+def test_a_closed_window_counts_nothing_more_though_it_is_still_kept(begin: Begin) -> None:
+    after = NOW + 74 * HOUR
+    world = begin(
+        raw(0, status_event("SENT", NOW), received=NOW),
+        raw(1, status_event("SENT", after, message=2), received=after),
+        raw(2, status_event("SENT", NOW, message=3), received=NOW),
+        now=after,
+    )
+    world.finish()
+    assert [row["sent"] for row in world.windows().values()] == [1, 1]
+    assert world.receipts.take_tally().closed == 1
 
 
 def test_a_message_is_forgotten_after_its_retention_and_not_before(begin: Begin) -> None:

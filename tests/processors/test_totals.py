@@ -7,11 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processors import codec
+from processors.receipts import Receipts
 from processors.totals import Totals
 from processors.windows import MINUTE_MS, Partial, Windows
 from schemas import keys, topics
 from schemas.times import to_iso
-from tests.processors.world import HOUR, NOW, RETENTION, FakeRecord, ListOutbox
+from tests.processors.world import HOUR, NOW, RETENTION, FakeRecord, Line, ListOutbox, raw, status_event
 
 START = NOW - NOW % MINUTE_MS
 LOG = topics.changelog(topics.TOTALS_TABLE)
@@ -91,6 +92,7 @@ def test_a_window_is_dropped_when_no_raw_partition_can_tell_anything_new_of_it()
 def test_a_silent_raw_partition_does_not_keep_windows_for_ever() -> None:
     totals = Totals(0, 2, RETENTION)
     totals.process([published("1", "2", 0, sent=1, last=1)])
+    checkpointed(totals)
     later = NOW + RETENTION.state + HOUR
     totals.process([published("1", "3", 0, sent=1, last=2, start=later - later % MINUTE_MS, watermark=later)])
     checkpointed(totals)
@@ -107,3 +109,45 @@ def test_a_tombstone_of_the_changelog_drops_a_partial() -> None:
     assert orjson.loads(checkpointed(totals)[topics.WINDOWS][0][1] or b"")["sent"] == 3
     totals.restore(keys.join("1", "2", str(START), "1"), None)
     assert totals.windows == 0
+
+
+def test_a_window_is_dropped_only_when_what_was_published_of_it_is_acknowledged() -> None:
+    totals = Totals(0, 2, RETENTION)
+    later = START + RETENTION.closed + 2 * MINUTE_MS
+    totals.process([published("1", "2", 0, sent=5, last=500, watermark=later)])
+    checkpointed(totals)
+    late = [published("1", "2", 1, sent=3, last=100, watermark=later)]
+    totals.process(late)
+    written = checkpointed(totals)
+    assert [orjson.loads(value or b"")["sent"] for _, value in written[topics.WINDOWS]] == [8]
+    assert None not in [value for _, value in written[LOG]]
+    assert [value for _, value in checkpointed(totals)[LOG]] == [None, None]
+
+
+def test_a_partition_that_catches_up_days_at_once_adds_to_what_others_have_told() -> None:
+    """However its checkpoint is cut into fetches: the second step may sum up after each of them."""
+    steps = 40
+    engines = [Receipts(raw_partition, 2, RETENTION) for raw_partition in range(2)]
+    totals = [Totals(partition, 2, RETENTION) for partition in range(2)]
+    newest: dict[str, tuple[int, int]] = {}
+
+    def sum_up(lines: list[Line]) -> None:
+        for partition, each in enumerate(totals):
+            mine = (topics.PARTIALS, partition)
+            each.process([FakeRecord(0, key, value) for topic, to, key, value, _ in lines if (topic, to) == mine])
+            for _, value in checkpointed(each)[topics.WINDOWS]:
+                row = orjson.loads(value or b"")
+                start, total = row["window_start"], (row["version"], row["sent"])
+                newest[start] = max(newest.get(start, total), total)
+
+    for engine in engines:
+        for step in range(steps):
+            at = NOW + step * 6 * HOUR
+            record = raw(step, status_event("SENT", at, message=step), received=at)
+            engine.process([record], ListOutbox(), NOW + steps * 6 * HOUR)
+            if engine.partition == 0 or step == steps - 1:
+                outbox = ListOutbox()
+                engine.checkpoint(outbox)
+                for line in outbox.lines:
+                    sum_up([line])
+    assert [sent for _, sent in newest.values()] == [2] * steps
