@@ -43,7 +43,7 @@ from sinks.migrate import migrate, released
 from sinks.rows import TARGETS
 from sinks.worker import AT_ONCE, GROUP
 
-RECORDS = 500_000
+RECORDS = 1_500_000
 ROUNDS = 3
 ROWS = 50_000
 CHUNK = 20_000
