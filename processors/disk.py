@@ -72,8 +72,7 @@ class RocksState(State):
         value = self._get(name)
         if not value:
             self._count += 1
-            hour = (rules.received_of(fact) // HOUR_MS).to_bytes(_HOUR_BYTES, "big")
-            self._unwritten[0][_EXPIRY + hour + name[1:]] = b""
+            self._expire(name, rules.received_of(fact))
         known, rest = (_known_of(value), _rest_of(value)) if value else (0, Rest())
         rank = rules.RANKS.get(status)
         if rank is not None:
@@ -149,6 +148,14 @@ class RocksState(State):
             self._unwritten[0][name] = None
             org_id, message_id = keys.split(name[1 + _HOUR_BYTES :])
             yield org_id, message_key(message_id)
+
+    def keep_until_due(self, org_id: str, key: MessageKey, received: int) -> None:
+        """Keep a message that was due."""
+        self._expire(self._name(org_id, key), received)
+
+    def _expire(self, name: bytes, received: int) -> None:
+        hour = (received // HOUR_MS).to_bytes(_HOUR_BYTES, "big")
+        self._unwritten[0][_EXPIRY + hour + name[1:]] = b""
 
     def seal(self) -> None:
         """End a group."""

@@ -26,7 +26,7 @@ from processors.ports import Outbox, Record
 from processors.reading import Raw, clocks_of, read_headers, transition_row
 from processors.rebuild import Rebuild
 from processors.rules import Applied, Duplicate
-from processors.state import MemoryState, Place, State, message_key, statuses
+from processors.state import MemoryState, Place, State, facts, message_key, statuses
 from processors.tally import Tally
 from processors.usual import Usual
 from processors.windows import FUTURE_MS, MINUTE_MS, Moment
@@ -83,6 +83,8 @@ class Receipts:
 
         After a crash both fall behind: windows of what is decided again may have to be published again.
         """
+        self.committed = 0
+        """Raw offset below which no record is read again; told as commits come."""
         self._partitions = partitions
         self._retention = retention
         self.state: State = MemoryState() if state is None else state
@@ -302,11 +304,19 @@ class Receipts:
             self.alerts.adopt(self.watermark)
 
     def _forget_messages(self, out: Outputs) -> None:
+        again = []
         for org_id, key in self.state.due(self.watermark - self._retention.state, FORGET_AT_ONCE):
+            newest = max(facts(self.state, org_id, key), key=rules.offset_of, default=0)
+            if rules.offset_of(newest) >= self.committed:
+                # A record of it would be read again after a crash, and decided as if the message were a new one.
+                again.append((org_id, key, rules.received_of(newest)))
+                continue
             for status in statuses(self.state, org_id, key):
                 self.state.drop(org_id, key, status)
                 out.facts(codec.fact_key(org_id, str(key), status), None)
             self.alerts.forget(org_id, key, out.kept)
+        for org_id, key, received in again:
+            self.state.keep_until_due(org_id, key, received)
 
 
 def _ladder_of(org_id: str, key: MessageKey, known: int, place: Place) -> Iterator[Told]:

@@ -70,6 +70,10 @@ class State(ABC):
         """Yield up to `most` messages first heard of before `limit` (epoch ms), oldest first, each once."""
 
     @abstractmethod
+    def keep_until_due(self, org_id: str, key: MessageKey, received: int) -> None:
+        """Keep a message that was due as long as one first heard of at `received` (epoch ms)."""
+
+    @abstractmethod
     def seal(self) -> None:
         """End what belongs to one outbox: it goes to disk when that is written, with a call of `written`."""
 
@@ -91,6 +95,13 @@ def statuses(state: State, org_id: str, key: MessageKey) -> list[str]:
     known = state.ladder(org_id, key)
     ladder = [status for status, rank in rules.RANKS.items() if rules.fact_of(known, rank)]
     return ladder + list(state.off_ladder(org_id, key))
+
+
+def facts(state: State, org_id: str, key: MessageKey) -> list[int]:
+    """Return all facts of a message."""
+    known = state.ladder(org_id, key)
+    ladder = [fact for rank in range(len(rules.RANKS)) if (fact := rules.fact_of(known, rank))]
+    return ladder + list(state.off_ladder(org_id, key).values())
 
 
 def with_off_ladder(others: Mapping[str, int], status: str, fact: int) -> dict[str, int]:
@@ -181,6 +192,10 @@ class MemoryState(State):
     def due(self, limit: int, most: int) -> Iterator[tuple[str, MessageKey]]:
         """Yield messages to forget."""
         return self._expiry.due(limit, most)
+
+    def keep_until_due(self, org_id: str, key: MessageKey, received: int) -> None:
+        """Keep a message that was due."""
+        self._expiry.add(org_id, key, received)
 
     def seal(self) -> None:
         """Do nothing: the changelog is this state's disk."""

@@ -36,6 +36,10 @@ class ReceiptsStep:
         """Tell whether an alert is due."""
         return self._engine.tick(seen_until)
 
+    def committed(self, offset: int) -> None:
+        """Let the engine forget what no record can be read again of."""
+        self._engine.committed = offset
+
     def rewrite(self, topic: str, partition: int) -> None:
         """Write the partials again. Facts need it not: whoever writes a fact writes the same one."""
         if topic == topics.changelog(topics.PARTIALS_TABLE) and partition == self._engine.partition:
@@ -64,6 +68,9 @@ class TotalsStep:
         """Tell that nothing happens here by itself."""
         del seen_until
         return False
+
+    def committed(self, offset: int) -> None:
+        """Do nothing: a partial that comes again changes nothing."""
 
     def rewrite(self, topic: str, partition: int) -> None:
         """Write the partials again."""

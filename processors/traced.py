@@ -20,6 +20,7 @@ class TracedStep:
         self.checkpoint = step.checkpoint
         self.written = step.written
         self.wants_checkpoint = step.wants_checkpoint
+        self.committed = step.committed
         self.rewrite = step.rewrite
 
     def process(self, records: Sequence[Any], outbox: Outbox) -> None:

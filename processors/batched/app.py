@@ -122,7 +122,9 @@ class BatchApp(faust.App):
             return
         for tp, seen_until in self.batches.seen_until().items():
             if tp.topic == topic:
-                self._lane(tp, make_step, every).tick(seen_until)
+                lane = self._lane(tp, make_step, every)
+                lane.step.committed(self.batches.committed.get(tp, 0))
+                lane.tick(seen_until)
 
     async def _drain_lanes(self) -> None:
         for lane in list(self._lanes.values()):

@@ -32,6 +32,8 @@ class BatchConsumer(driver.Consumer):
         """Rare events by kind, for metrics."""
         self.acknowledged = 0
         """Batches acknowledged since the start."""
+        self.committed: dict[TP, int] = {}
+        """By source partition: below this offset nothing will be read again."""
         self.drain: Callable[[], Awaitable[None]] | None = None
         """Set by the app: finishes what the lanes have begun, so that it can be committed."""
         self._epoch = 0
@@ -84,6 +86,8 @@ class BatchConsumer(driver.Consumer):
     async def _commit(self, offsets: Mapping[TP, int]) -> bool:
         failpoints.hit("consumer.commit")
         committed = await super()._commit(offsets)
+        if committed:
+            self.committed.update(offsets)
         failpoints.hit("consumer.committed")
         return committed
 
@@ -101,6 +105,7 @@ class BatchConsumer(driver.Consumer):
         self._acked.clear()
         self._cursors = {tp: Cursor(offset) for tp, offset in committed.items() if not self._is_changelog_tp(tp)}
         self._committed_offset.update({tp: offset or None for tp, offset in committed.items()})
+        self.committed = dict(committed)
         self._frozen = False
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:

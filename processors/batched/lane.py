@@ -34,6 +34,9 @@ class Step(Protocol):
         there is more to process.
         """
 
+    def committed(self, offset: int) -> None:
+        """Learn that no record below this offset will be read again; told several times a second."""
+
     def rewrite(self, topic: str, partition: int) -> None:
         """Write this changelog's state again at the next checkpoint.
 

@@ -99,6 +99,7 @@ def test_a_step_decides_within_a_span() -> None:
         checkpoint=seen.append,
         written=list,
         wants_checkpoint=bool,
+        committed=min,
         rewrite=max,
     )
     step: Any = traced(inner, written.tracer, "im.events.raw", 3)

@@ -50,6 +50,9 @@ class Copying:
             self.lab.through[self.partition] = (seen_until, len(self.lab.seen))
         return False
 
+    def committed(self, offset: int) -> None:
+        self.lab.told_committed[self.partition] = offset
+
     def rewrite(self, topic: str, partition: int) -> None:
         self.lab.rewritten.append((topic, partition))
 
@@ -65,6 +68,7 @@ class Lab:
         self.state: dict[int, int] = {}
         self.recovered: list[tuple[int, int]] = []
         self.rewritten: list[tuple[str, int]] = []
+        self.told_committed: dict[int, int] = {}
         self.through: dict[int, tuple[int, int]] = {}
         """By partition: until when everything was seen, and how much had been seen when that was said."""
 
@@ -168,7 +172,9 @@ async def test_every_record_reaches_the_step_once_and_in_order(lab: Lab) -> None
     async with lab.running():
         await lab.produce(*values, partition=2)
         await until(lambda: len(lab.seen) >= len(values))
+        await until(lambda: lab.told_committed[2] == len(values))
     assert lab.seen == [(2, offset) for offset in range(300)]
+    assert [lab.told_committed[quiet] for quiet in (0, 1, 3)] == [0, 0, 0]
     assert await lab.copies(2) == values
     assert await lab.committed(2) == 300
 

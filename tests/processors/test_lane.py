@@ -47,6 +47,9 @@ class Recording:
     def wants_checkpoint(self, seen_until: int | None) -> bool:
         return self.wanting and seen_until is not None
 
+    def committed(self, offset: int) -> None:
+        raise AssertionError
+
     def rewrite(self, topic: str, partition: int) -> None:
         raise AssertionError
 

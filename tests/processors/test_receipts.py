@@ -258,6 +258,29 @@ def test_a_message_is_forgotten_after_its_retention_and_not_before(begin: Begin)
         assert bool(world.state.off_ladder("1", 50007000000006017)) is kept
 
 
+@pytest.mark.parametrize("status", ["READ", "FAILED"])
+def test_a_message_is_not_forgotten_while_a_record_of_it_may_be_read_again(begin: Begin, status: str) -> None:
+    retention = Retention(window=48 * HOUR, spool=24 * HOUR, state=96 * HOUR)
+    at = NOW + 98 * HOUR
+    world = begin(raw(0, status_event("SENT", NOW)), retention=retention, now=at)
+    world.finish()
+    world.log.append(raw(1, status_event(status, at), received=at))
+    world.process(1)
+    world.checkpoint(share=0.99)  # all of it is written, and a crash comes before the commit
+    world.restart()
+    assert world.position == 1
+    world.process(1)
+    world.checkpoint()
+    first, again = [row.value for row in world.durable[topics.TRANSITIONS] if World.decode(row)["new_status"] == status]
+    assert first == again
+    assert world.state.ladder("1", 50007000000006017)
+    later = at + 98 * HOUR
+    world.log.append(raw(2, status_event("SENT", later, message=2), received=later))
+    process_at(world, later)
+    process_at(world, later)
+    assert not world.state.ladder("1", 50007000000006017), "its newest record is old as well"
+
+
 @pytest.mark.parametrize("years", [-30, 100])
 def test_what_the_source_says_of_the_time_makes_no_message_forgotten(begin: Begin, years: int) -> None:
     far = NOW + years * 365 * 24 * HOUR

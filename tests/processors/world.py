@@ -161,7 +161,7 @@ class World:
         for record in self.durable[topics.changelog(topics.TOTALS_TABLE)]:
             self.totals.restore(record.key or b"", record.value)
         self.state.flush()
-        self.position = self.committed
+        self.position = self.receipts.committed = self.committed
         self.under_way: deque[tuple[ListOutbox, int]] = deque()
         """Outboxes that are not acknowledged yet, each with what may be committed once it is; -1 for no checkpoint."""
 
@@ -184,7 +184,7 @@ class World:
             self.write(sent.lines)
             self.receipts.written()
             if share == 1.0 or left:  # a crash comes before the last commit
-                self.committed = max(self.committed, covered)
+                self.committed = self.receipts.committed = max(self.committed, covered)
         if self.under_way:
             self.write(torn(self.under_way[0][0], share))
 
