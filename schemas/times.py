@@ -10,9 +10,7 @@ LATEST_MS: Final = 9_000_000_000_000
 """2255-03-14: the last moment that ClickHouse's DateTime64(3) holds with room to spare."""
 
 _HOUR: Final = r"(?:[01]\d|2[0-3])"
-_ISO: Final = re.compile(
-    rf"\d{{4}}-\d\d-\d\dT{_HOUR}:[0-5]\d:[0-5]\d(?:\.(\d+))?(Z|[+-]{_HOUR}:?[0-5]\d)", re.ASCII
-)
+_ISO: Final = re.compile(rf"\d{{4}}-\d\d-\d\dT{_HOUR}:[0-5]\d:[0-5]\d(?:\.(\d+))?(Z|[+-]{_HOUR}:?[0-5]\d)", re.ASCII)
 """What Python's own reader takes beyond it differs from one Python to the next: 24:00:00, +05:99."""
 _CACHE_LIMIT: Final = 50_000
 _seconds: Final[dict[str, int]] = {}

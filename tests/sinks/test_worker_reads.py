@@ -73,7 +73,8 @@ class Writer:
 async def test_an_insert_begins_when_it_is_due_and_one_more_waits_at_most() -> None:
     consumer: Any = Consumer()
     writer: Any = Writer(consumer)
-    worker, stop = Worker(consumer, writer, parse({"SINK_BATCH_ROWS": str(ROWS)})), asyncio.Event()
+    settings = parse({"SINK_BATCH_ROWS": str(ROWS), "SINK_BATCH_AGE": "1h"})
+    worker, stop = Worker(consumer, writer, settings), asyncio.Event()
     running = asyncio.create_task(worker.run(stop))
     await until(lambda: consumer.is_paused)
     assert writer.begun == [ROWS]
