@@ -33,7 +33,7 @@ class PartitionState(subscription_state.TopicPartitionState):  # type: ignore[mi
     `timestamp` first: aiokafka sets it last.
     """
 
-    _timestamp: int | None = None
+    _timestamp: int | None
 
     @property
     def timestamp(self) -> int | None:
@@ -42,6 +42,7 @@ class PartitionState(subscription_state.TopicPartitionState):  # type: ignore[mi
 
     @timestamp.setter
     def timestamp(self, answered: int | None) -> None:
+        # A consumer that was made before has aiokafka's own fetcher, which does not say when it asked.
         self._timestamp = None if answered is None else _asked.get(answered)
 
 

@@ -10,7 +10,7 @@ from processors import codec
 from processors.places import Place
 from processors.ports import Append, Outbox
 from processors.rules import DELIVERED, READ, Applied, Duplicate
-from processors.windows import MINUTE_MS, Moment, Partial, Windows, is_late, minute_of
+from processors.windows import Minutes, Moment, Partial, Windows, is_late, minute_of
 from schemas import keys, topics
 
 Channel = tuple[str, str]
@@ -30,17 +30,14 @@ class Partials:
         """Records that were late, or came for a window that is closed, since the start."""
         self._channels: dict[Channel, Windows] = {}
         """A channel stays, with or without windows: places remember it."""
-        self._minutes: dict[int, list[Windows]] = {}
-        """The channels that have a window, by its start (epoch ms): closing one does not look at all of them."""
+        self._minutes = Minutes[Windows]()
+        """The channels that have a window, by its start."""
         self._changed: list[tuple[Windows, Partial]] = []
         """To be published at the next checkpoint: counted on, or perhaps lost in a crash before it was published."""
         self._retention = window_retention
         self._closed_after = closed_after
         self._partition = partition
         self._partitions = partitions
-        self._swept = 0
-        self._closing = False
-        """Whether windows that are closed are kept until what was published of them is acknowledged."""
 
     def __len__(self) -> int:
         return sum(len(windows.open) for windows in self._channels.values())
@@ -169,10 +166,7 @@ class Partials:
 
     def _begin(self, windows: Windows, start: int) -> Partial:
         partial = windows.open[start] = Partial(start)
-        told = self._minutes.get(start)
-        if told is None:
-            told = self._minutes[start] = []
-        told.append(windows)
+        self._minutes.add(start, windows)
         return partial
 
     def _mark(self, windows: Windows, partial: Partial) -> None:
@@ -204,28 +198,17 @@ class Partials:
         self.stamp += 1
 
     def _drop(self, limit: int, log: Append) -> None:
-        if limit < self._swept + MINUTE_MS and not self._closing:
-            return
-        self._swept = max(self._swept, limit)
-        self._closing = False
-        for start in [start for start in self._minutes if start < self._swept]:
-            kept = [windows for windows in self._minutes.pop(start) if not self._has_dropped(windows, start, log)]
-            if kept:
-                self._minutes[start] = kept
-                self._closing = True
-
-    def _has_dropped(self, windows: Windows, start: int, log: Append) -> bool:
-        """Drop a window unless it is to be published."""
-        partial = windows.open.get(start)
-        if partial is None:
-            return True
-        if partial.marked:
-            return False
-        log(windows.key(start), None)
-        del windows.open[start]
-        if not windows.open:
-            windows.open.clear()  # an empty dictionary keeps the room that it once had
-        return True
+        for start, windows in self._minutes.take_closed(limit):
+            partial = windows.open.get(start)
+            if partial is None:
+                continue
+            if partial.marked:
+                self._minutes.add(start, windows)
+                continue
+            log(windows.key(start), None)
+            del windows.open[start]
+            if not windows.open:
+                windows.open.clear()  # an empty dictionary keeps the room that it once had
 
 
 def _count_here(partial: Partial, rank: int, outcome: Applied | Duplicate) -> bool:

@@ -26,7 +26,7 @@ from processors.ports import Outbox, Record
 from processors.reading import Raw, clocks_of, read_headers, transition_row
 from processors.rebuild import Rebuild
 from processors.rules import Applied, Duplicate
-from processors.state import MemoryState, Place, State, facts, message_key, statuses
+from processors.state import MemoryState, Place, State, facts_of, message_key
 from processors.tally import Tally
 from processors.usual import Usual
 from processors.windows import FUTURE_MS, MINUTE_MS, Moment
@@ -306,12 +306,13 @@ class Receipts:
     def _forget_messages(self, out: Outputs) -> None:
         again = []
         for org_id, key in self.state.due(self.watermark - self._retention.state, FORGET_AT_ONCE):
-            newest = max(facts(self.state, org_id, key), key=rules.offset_of, default=0)
+            facts = facts_of(self.state, org_id, key)
+            newest = max(facts.values(), key=rules.offset_of, default=0)
             if rules.offset_of(newest) >= self.committed:
                 # A record of it would be read again after a crash, and decided as if the message were a new one.
                 again.append((org_id, key, rules.received_of(newest)))
                 continue
-            for status in statuses(self.state, org_id, key):
+            for status in facts:
                 self.state.drop(org_id, key, status)
                 out.facts(codec.fact_key(org_id, str(key), status), None)
             self.alerts.forget(org_id, key, out.kept)

@@ -90,18 +90,11 @@ class State(ABC):
         """Release what is held; the state cannot be used after it."""
 
 
-def statuses(state: State, org_id: str, key: MessageKey) -> list[str]:
-    """Return the statuses of which a message has a fact."""
+def facts_of(state: State, org_id: str, key: MessageKey) -> dict[str, int]:
+    """Return all facts of a message, by status."""
     known = state.ladder(org_id, key)
-    ladder = [status for status, rank in rules.RANKS.items() if rules.fact_of(known, rank)]
-    return ladder + list(state.off_ladder(org_id, key))
-
-
-def facts(state: State, org_id: str, key: MessageKey) -> list[int]:
-    """Return all facts of a message."""
-    known = state.ladder(org_id, key)
-    ladder = [fact for rank in range(len(rules.RANKS)) if (fact := rules.fact_of(known, rank))]
-    return ladder + list(state.off_ladder(org_id, key).values())
+    ladder = {status: fact for status, rank in rules.RANKS.items() if (fact := rules.fact_of(known, rank))}
+    return {**ladder, **state.off_ladder(org_id, key)}
 
 
 def with_off_ladder(others: Mapping[str, int], status: str, fact: int) -> dict[str, int]:

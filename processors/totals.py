@@ -16,7 +16,7 @@ from processors import codec
 from processors.changelog import PartialHead
 from processors.ports import Append, Outbox, Record
 from processors.receipts import Retention
-from processors.windows import MINUTE_MS
+from processors.windows import Minutes
 from schemas import keys, sketch, topics
 from schemas.records import ChannelWindow
 from schemas.times import to_iso
@@ -37,15 +37,12 @@ class Totals:
         What it counts is read when it is summed: as bytes it takes a third of the room, and the garbage collector has
         nothing to walk.
         """
-        self._minutes: dict[int, list[bytes]] = {}
-        """The windows by their start (epoch ms)."""
+        self._minutes = Minutes[bytes]()
+        """The windows by their start."""
         self._changed: dict[bytes, bytes] = {}
         """What the changelog does not have yet, by its key."""
         self._dirty: set[bytes] = set()
         self._watermarks: dict[int, int] = {}
-        self._swept = 0
-        self._closing = False
-        """Whether windows that are closed are kept until what was published of them is acknowledged."""
 
     @property
     def windows(self) -> int:
@@ -105,7 +102,7 @@ class Totals:
         partials = self._windows.get(window)
         if partials is None:
             partials = self._windows[window] = {}
-            self._minutes.setdefault(head.start, []).append(window)
+            self._minutes.add(head.start, window)
         known = partials.get(raw_partition)
         ahead = 1 if known is None else head.last - codec.decode_head(window, known).last
         if ahead > 0:
@@ -114,21 +111,12 @@ class Totals:
 
     def _drop_closed(self, log: Append) -> None:
         """Drop the windows of which no raw partition can tell anything new, but none that is to be published."""
-        limit = self._closed_before()
-        if limit < self._swept + MINUTE_MS and not self._closing:
-            return
-        self._swept = max(self._swept, limit)
-        self._closing = False
-        for start in [start for start in self._minutes if start < self._swept]:
-            windows = self._minutes.pop(start)
-            for window in windows:
-                if window not in self._dirty:
-                    for raw_partition in self._windows.pop(window, {}):
-                        log(_changelog_key(window, raw_partition), None)
-            kept = [window for window in windows if window in self._dirty]
-            if kept:
-                self._minutes[start] = kept
-                self._closing = True
+        for start, window in self._minutes.take_closed(self._closed_before()):
+            if window in self._dirty:
+                self._minutes.add(start, window)
+                continue
+            for raw_partition in self._windows.pop(window, {}):
+                log(_changelog_key(window, raw_partition), None)
 
     def _closed_before(self) -> int:
         if not self._watermarks:

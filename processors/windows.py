@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from mypy_extensions import mypyc_attr
 
@@ -11,6 +11,7 @@ from schemas import keys, sketch
 from schemas.sketch import Sketch
 
 MINUTE_MS: Final = 60_000
+T = TypeVar("T")
 FUTURE_MS: Final = 3_600_000
 """A time this far after its own received time, or further, is a broken clock: late."""
 
@@ -144,3 +145,31 @@ class Windows:
     def key(self, start: int) -> bytes:
         """Return the Kafka key of a window, as `keys.join` makes it of org, channel and start."""
         return f"{self._prefix}:{start}".encode()
+
+
+class Minutes(Generic[T]):
+    """What is kept of each minute, by its start (epoch ms): to find what is closed, nothing else is looked at."""
+
+    def __init__(self) -> None:
+        self._kept: dict[int, list[T]] = {}
+        self._taken_until = 0
+        self._has_closed = False
+        """Whether something came, or was put back, of a minute that was taken out already."""
+
+    def add(self, start: int, item: T) -> None:
+        """Keep something of a minute."""
+        kept = self._kept.get(start)
+        if kept is None:
+            kept = self._kept[start] = []
+        kept.append(item)
+        if start < self._taken_until:
+            self._has_closed = True
+
+    def take_closed(self, limit: int) -> list[tuple[int, T]]:
+        """Take out what began before `limit` (epoch ms), once a minute; what is added again comes the next time."""
+        if limit < self._taken_until + MINUTE_MS and not self._has_closed:
+            return []
+        limit = self._taken_until = max(self._taken_until, limit)
+        self._has_closed = False
+        closed = [start for start in self._kept if start < limit]
+        return [(start, item) for start in closed for item in self._kept.pop(start)]

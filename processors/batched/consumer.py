@@ -33,7 +33,7 @@ class BatchConsumer(driver.Consumer):
         self.acknowledged = 0
         """Batches acknowledged since the start."""
         self.committed: dict[TP, int] = {}
-        """By source partition: below this offset nothing will be read again."""
+        """By partition: below this offset nothing will be read again. Faust's own note counts failed commits, too."""
         self.drain: Callable[[], Awaitable[None]] | None = None
         """Set by the app: finishes what the lanes have begun, so that it can be committed."""
         self._epoch = 0

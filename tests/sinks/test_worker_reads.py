@@ -11,6 +11,7 @@ from core.settings import parse
 from schemas import topics
 from sinks.batch import Load
 from sinks.worker import READ_AT_ONCE, Worker
+from tests.ingest.waiting import until
 from tests.processors.world import FakeRecord
 
 PART = TopicPartition(topics.TRANSITIONS, 0)
@@ -83,9 +84,3 @@ async def test_an_insert_begins_when_it_is_due_and_one_more_waits_at_most() -> N
     await until(lambda: consumer.committed == ALL)
     stop.set()
     await running
-
-
-async def until(condition: Any) -> None:
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.01)
