@@ -10,11 +10,11 @@ from uuid import uuid4
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.consumer import consumer, fetcher, subscription_state
-from aiokafka.protocol.fetch import FetchRequest
 
 from core.clock import now_ms
 from core.kafka import TopicSpec, create_topics
 from core.kafka_fetches import Fetcher, use_question_times
+from tests.core.held import HeldAnswers
 
 
 def test_the_hooks_are_where_they_were() -> None:
@@ -42,32 +42,22 @@ async def part(kafka: str, monkeypatch: pytest.MonkeyPatch) -> TopicPartition:
 
 @pytest.mark.stack
 async def test_a_late_answer_is_as_old_as_its_question(kafka: str, part: TopicPartition) -> None:
-    answered, permits = asyncio.Queue[None](), asyncio.Semaphore(0)
     reader = AIOKafkaConsumer(bootstrap_servers=kafka, fetch_max_wait_ms=50, auto_offset_reset="earliest")
     async with reader, AIOKafkaProducer(bootstrap_servers=kafka) as writer:
-        send = reader._client.send
-
-        async def held(node: int, request: Any, **named: Any) -> Any:
-            answer = await send(node, request, **named)
-            if isinstance(request, FetchRequest):
-                answered.put_nowait(None)
-                await permits.acquire()
-            return answer
-
-        reader._client.send = held
+        answers = HeldAnswers(reader)
         reader.assign([part])
-        await answered.get()
+        await answers.next()
         assert reader.last_poll_timestamp(part) is None
         await asyncio.sleep(0.01)
         written = now_ms()
         await writer.send_and_wait(part.topic, b"a", partition=0)
         # Only now does the consumer come to an answer that knows nothing of the record.
-        permits.release()
-        await answered.get()
+        answers.let_go()
+        await answers.next()
         assert reader.highwater(part) == 0
         assert 0 < reader.last_poll_timestamp(part) < written
-        permits.release()
+        answers.let_go()
         assert (await reader.getone()).value == b"a"
         assert reader.highwater(part) == 1
         assert written <= reader.last_poll_timestamp(part) <= now_ms()
-        permits.release()
+        answers.let_go()

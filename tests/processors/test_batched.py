@@ -6,13 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from threading import Semaphore
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
-from aiokafka.protocol.fetch import FetchRequest
 from faust.types import TP
 
 from core.clock import now_ms
@@ -20,6 +18,7 @@ from core.kafka import TopicSpec, create_topics
 from processors.batched import BatchApp, BatchTable, Outbox
 from processors.batched.app import BUFFERED
 from processors.batched.messages import RecordBatch
+from tests.core.held import HeldAnswers
 
 pytestmark = pytest.mark.stack
 
@@ -198,33 +197,22 @@ async def test_a_quiet_partition_tells_until_when_it_was_seen(lab: Lab) -> None:
 
 async def test_an_answer_that_is_late_tells_of_no_later_moment(lab: Lab) -> None:
     """What a fetch found is true of the moment it was asked, though a busy process may look at it long after."""
-    part, answers, permits = TP(lab.source, 0), Semaphore(0), Semaphore(0)
+    part = TP(lab.source, 0)
     async with lab.running() as app:
         await until(lambda: len(lab.through) == PARTITIONS)
-        consumer: Any = app.batches._thread._consumer
-        send = consumer._client.send
-
-        async def held(node: int, request: Any, **named: Any) -> Any:
-            answer = await send(node, request, **named)
-            if isinstance(request, FetchRequest):
-                answers.release()
-                while not permits.acquire(blocking=False):
-                    await asyncio.sleep(0.01)
-            return answer
-
-        consumer._client.send = held
-        await until(lambda: answers.acquire(blocking=False))
+        answers = HeldAnswers(app.batches._thread._consumer)
+        await answers.next()
         before = app.batches.seen_until()[part]
         await lab.produce(b"a")
         written = now_ms()
-        permits.release()
+        answers.let_go()
         # The next answer is held, too: what is known now, the first one told.
         await until(lambda: app.batches.seen_until()[part] != before)
         moment = app.batches.seen_until()[part]
         assert moment is not None
         assert moment < written
         assert not lab.seen
-        permits.release(1000)
+        answers.let_go(1000)
         await until(lambda: lab.through[0][0] > written)
         assert lab.through[0][1] == len(lab.seen) == 1
 
